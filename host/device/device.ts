@@ -1,0 +1,58 @@
+/**
+ * What the engine sees of an accelerator: one device, one kernel, buffers and runs. XRT on a card, XRT in noop
+ * mode and the emulator all stand behind it. Everything that is opened is closed in the order run, buffer,
+ * kernel, device, on every path, because XRT's destructors crash on handles left open.
+ */
+
+/** Which way a buffer's bytes travel in {@link DeviceBuffer.sync}. */
+export type SyncDirection = "toDevice" | "fromDevice";
+
+/** A buffer in one memory bank. Host and device memory are separate: nothing moves without `sync`. */
+export interface DeviceBuffer {
+  /** Size in bytes. */
+  readonly bytes: number;
+  /** Address in the device's memory. */
+  readonly address: bigint;
+  /** The host side of the buffer, zero copy; valid until `close`. */
+  map(): Uint8Array;
+  /** Copies `bytes` (default: to the end) from `offset` (default 0) between host and device side. */
+  sync(direction: SyncDirection, bytes?: number, offset?: number): void;
+  close(): void;
+}
+
+/** Value of one kernel argument: a buffer for a pointer, a number for a 32-bit scalar. */
+export type KernelArgument = DeviceBuffer | number;
+
+export interface RunOptions {
+  /** Milliseconds until the run counts as hung; default 60,000. */
+  readonly timeoutMs?: number;
+  /** Aborts the run: rejects with InterruptedError, the device stays usable or is closed. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Kernel {
+  readonly name: string;
+  /** Argument names in order of their index, from the xclbin. */
+  readonly arguments: readonly string[];
+  /** Allocates in the bank that the named argument is connected to; throws DeviceError when it does not fit. */
+  allocate(argument: string, bytes: number): DeviceBuffer;
+  /**
+   * Starts the kernel with the named arguments and resolves when it has completed. The event loop stays free.
+   * @throws DeviceError (argument missing or of the wrong kind, timed out, aborted, error state),
+   *   InterruptedError when the signal fires.
+   */
+  run(args: Readonly<Record<string, KernelArgument>>, options?: RunOptions): Promise<void>;
+  close(): void;
+}
+
+export interface Device {
+  /** For people: "emulator (golden)", "xilinx_u280_gen3x16_xdma_base_1". */
+  readonly name: string;
+  /** UUID of the loaded xclbin, lower-case hex with dashes; undefined before `load`. */
+  readonly uuid: string | undefined;
+  /** Loads an xclbin file. */
+  load(xclbinPath: string): void;
+  openKernel(name: string): Kernel;
+  /** Closes whatever is still open on the device, in order, then the device. Safe to call twice. */
+  close(): void;
+}
