@@ -1,10 +1,4 @@
-import {
-  beatBytes,
-  groupSize,
-  groupsPerScaleBeat,
-  tileRows,
-  tilesPerExponentBeat,
-} from "./limits.ts";
+import { beatBytes, groupSize, groupsPerScaleBeat, tileRows, tilesPerExponentBeat } from "./limits.ts";
 
 /**
  * Where each weight lies (docs/numerics.md, "Weight layout"). A matrix is cut into tiles of four rows; tile t goes
@@ -47,7 +41,12 @@ export interface MatrixLayout {
   readonly beats: number;
 }
 
-export function matrixLayout(format: WeightFormat, rows: number, columns: number, channels: number): MatrixLayout {
+export function matrixLayout(
+  format: WeightFormat,
+  rows: number,
+  columns: number,
+  channels: number,
+): MatrixLayout {
   const { planes, sparse } = weightFormats[format];
   const groups = Math.ceil(columns / groupSize);
   const tiles = Math.ceil(Math.ceil(rows / tileRows) / channels);

@@ -80,7 +80,8 @@ export function packRows(
         packSparseUnit(bytes, unit, rows, at);
         continue;
       }
-      for (let p = 0; p < planes; p++) packPlane(bytes, unit + p * beatBytes, rows.codes, at * groupSize, 2 * p);
+      for (let p = 0; p < planes; p++)
+        packPlane(bytes, unit + p * beatBytes, rows.codes, at * groupSize, 2 * p);
       const scale = start + scaleBeat(layout, g) * beatBytes;
       const entry = (g % groupsPerScaleBeat) * tileRows + lane;
       putBits(bytes, scale * 8 + 16 * entry, 16, rows.scales[at]!);
@@ -151,7 +152,12 @@ function packSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, at
   }
   for (let t = 0; t < 5; t++) {
     const p = at * quads + 3 * t;
-    putBits(bytes, unit * 8 + positionsBit + 8 * t, 8, patterns[p]! + 6 * patterns[p + 1]! + 36 * patterns[p + 2]!);
+    putBits(
+      bytes,
+      unit * 8 + positionsBit + 8 * t,
+      8,
+      patterns[p]! + 6 * patterns[p + 1]! + 36 * patterns[p + 2]!,
+    );
   }
   putBits(bytes, unit * 8 + positionsBit + 40, 3, patterns[at * quads + 15]!);
   putBits(bytes, unit * 8 + zeroBit, 4, rows.zeroHalves[at]!);
