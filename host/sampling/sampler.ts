@@ -1,0 +1,169 @@
+import { DeviceError } from "../errors.ts";
+import { expNonPositive } from "./exp.ts";
+import { type Logprobs, logprobsOf } from "./logprobs.ts";
+import { penalizeRepeats, RecentTokens } from "./penalty.ts";
+import { randomSeed, Xoshiro128 } from "./prng.ts";
+import { argmax, RankedIds } from "./selection.ts";
+
+export interface SamplerOptions {
+  /** 0 is greedy: the highest logit, the lowest id among equals. Default 0.8. */
+  readonly temperature?: number;
+  /** Keep the k most likely tokens; 0 keeps all. Default 40. */
+  readonly topK?: number;
+  /** Keep the fewest most likely tokens whose probabilities reach p together; 1 keeps all. Default 0.95. */
+  readonly topP?: number;
+  /** Keep tokens at least this fraction as likely as the most likely one; 0 keeps all. Default 0. */
+  readonly minP?: number;
+  /** Divides (multiplies, where negative) logits of tokens among the last 64; 1 is off, the default. */
+  readonly repeatPenalty?: number;
+  /** Integer in 0..2^53-1; one is chosen and reported where none is given. */
+  readonly seed?: number;
+  /** Report the chosen token's log probability and those of this many most likely tokens; absent reports none. */
+  readonly logprobs?: number;
+}
+
+/** What the sampler does when nothing is said. */
+export const SAMPLER_DEFAULTS = {
+  temperature: 0.8,
+  topK: 40,
+  topP: 0.95,
+  minP: 0,
+  repeatPenalty: 1,
+} as const;
+
+export interface Sample {
+  readonly id: number;
+  readonly logprobs?: Logprobs;
+}
+
+/**
+ * Chooses tokens from logits. The order of the filters is that of Hugging Face transformers: repeat penalty,
+ * temperature, top-k, top-p, min-p, then one draw from what is left, weighted by probability.
+ *
+ * The same logits and seed give the same tokens on every machine: logits become doubles, and everything after
+ * uses only IEEE +, -, *, / in a fixed order (weights exp((logit - max) / temperature) by {@link expNonPositive},
+ * sums over falling rank, or over ascending id where no filter is on) and {@link Xoshiro128}. One 53-bit draw is
+ * taken per sampled token, none where temperature is 0 or top-k is 1.
+ */
+export class Sampler {
+  /** The seed in use, chosen at random where none was given. */
+  readonly seed: number;
+  readonly #options: Required<Omit<SamplerOptions, "seed" | "logprobs">>;
+  readonly #logprobs: number | undefined;
+  readonly #random: Xoshiro128;
+  readonly #recent = new RecentTokens();
+
+  constructor(options: SamplerOptions = {}) {
+    this.seed = options.seed ?? randomSeed();
+    this.#options = {
+      temperature: options.temperature ?? SAMPLER_DEFAULTS.temperature,
+      topK: options.topK ?? SAMPLER_DEFAULTS.topK,
+      topP: options.topP ?? SAMPLER_DEFAULTS.topP,
+      minP: options.minP ?? SAMPLER_DEFAULTS.minP,
+      repeatPenalty: options.repeatPenalty ?? SAMPLER_DEFAULTS.repeatPenalty,
+    };
+    this.#logprobs = options.logprobs;
+    this.#random = new Xoshiro128(this.seed);
+  }
+
+  /** Puts a token into the window of the repeat penalty: the prompt's tokens, before the first sample. */
+  accept(id: number): void {
+    this.#recent.add(id);
+  }
+
+  /**
+   * Chooses the next token and accepts it.
+   * @param logits [vocabulary], unchanged afterwards; -Infinity excludes a token
+   * @throws DeviceError where logits hold NaN or +Infinity, or exclude every token
+   */
+  sample(logits: Float32Array): Sample {
+    checkLogits(logits);
+    const id = this.#choose(logits);
+    this.accept(id);
+    return this.#logprobs === undefined ? { id } : { id, logprobs: logprobsOf(logits, id, this.#logprobs) };
+  }
+
+  #choose(logits: Float32Array): number {
+    const { temperature, topK, topP, minP, repeatPenalty } = this.#options;
+    const scores = Float64Array.from(logits);
+    penalizeRepeats(scores, this.#recent.distinct(), repeatPenalty);
+    const best = argmax(scores);
+    if (temperature === 0 || topK === 1) return best;
+
+    const highest = scores[best]!;
+    const weightOf = (id: number) => expNonPositive((scores[id]! - highest) / temperature);
+    if (topK === 0 && topP === 1 && minP === 0) {
+      for (let id = 0; id < scores.length; id++) scores[id] = weightOf(id);
+      return this.#draw(scores);
+    }
+    const { ids, weights } = filter(scores, weightOf, { topK, topP, minP });
+    return ids[this.#draw(weights)]!;
+  }
+
+  /** An index, with probability proportional to its weight. */
+  #draw(weights: ArrayLike<number>): number {
+    let total = 0;
+    for (let i = 0; i < weights.length; i++) total += weights[i]!;
+    let left = this.#random.nextDouble() * total;
+    let last = 0;
+    for (let i = 0; i < weights.length; i++) {
+      const weight = weights[i]!;
+      if (weight === 0) continue;
+      last = i;
+      left -= weight;
+      if (left < 0) return i;
+    }
+    return last;
+  }
+}
+
+/** Top-k, top-p, min-p in that order: the surviving ids by falling probability, with unnormalized weights. */
+function filter(
+  scores: Float64Array,
+  weightOf: (id: number) => number,
+  { topK, topP, minP }: { topK: number; topP: number; minP: number },
+): { ids: readonly number[]; weights: readonly number[] } {
+  const ranked = new RankedIds(scores);
+  const count = topK === 0 ? ranked.length : Math.min(topK, ranked.length);
+  let total = 0;
+  if (topP < 1) {
+    if (topK === 0) for (let id = 0; id < scores.length; id++) total += weightOf(id);
+    else for (const id of ranked.first(count)) total += weightOf(id);
+  }
+  const ids: number[] = [];
+  const weights: number[] = [];
+  let mass = 0;
+  for (let rank = 0; rank < count; rank++) {
+    const id = ranked.at(rank);
+    const weight = weightOf(id);
+    // The best weight is exactly 1, so min-p compares weights without normalizing them.
+    if (weight === 0 || weight < minP) break;
+    ids.push(id);
+    weights.push(weight);
+    mass += weight;
+    if (topP < 1 && mass >= topP * total) break;
+  }
+  return { ids, weights };
+}
+
+function checkLogits(logits: Float32Array): void {
+  let usable = false;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id]!;
+    if (!(logit < Number.POSITIVE_INFINITY)) {
+      throw new DeviceError(
+        "LOGITS_NOT_FINITE",
+        `The device returned ${logit} as the logit of token ${id}.`,
+        {
+          hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
+        },
+      );
+    }
+    usable ||= logit > Number.NEGATIVE_INFINITY;
+  }
+  if (!usable) {
+    throw new DeviceError("LOGITS_NOT_FINITE", "The device returned no finite logit.", {
+      hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
+    });
+  }
+}
