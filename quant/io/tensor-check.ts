@@ -1,0 +1,76 @@
+import { InputError } from "../../host/errors.ts";
+import type { ModelConfig } from "./config.ts";
+import type { OpenFile } from "./file-range.ts";
+import { EMBEDDING, expectedTensors, LM_HEAD } from "./inventory.ts";
+import type { SafetensorsEntry } from "./safetensors.ts";
+import { isWeightDtype, type StoredTensor } from "./stored-tensor.ts";
+
+/** A tensor of a safetensors file together with the file it lies in. */
+export interface LocatedEntry {
+  readonly file: OpenFile;
+  readonly entry: SafetensorsEntry;
+}
+
+/** Buffers that old exports carry although they follow from the configuration. */
+const DERIVED = /\.rotary_emb\.inv_freq$/;
+
+/**
+ * Checks that the found tensors are exactly those that the configuration needs: none missing, none of another
+ * shape or a dtype that weights cannot have, none that the architecture does not know.
+ * @param found by name; a tied embedding may lie under either name.
+ * @returns the needed ones by canonical name, in the order of the forward pass.
+ * @throws InputError with the tensor's name, the expected and the found shape.
+ */
+export function checkTensors(
+  config: ModelConfig,
+  found: ReadonlyMap<string, LocatedEntry>,
+  label: string,
+): Map<string, StoredTensor> {
+  const expected = expectedTensors(config);
+  if (config.tieWordEmbeddings) expected.delete(found.has(EMBEDDING) ? LM_HEAD : EMBEDDING);
+  const stored = new Map<string, StoredTensor>();
+  for (const [name, shape] of expected) {
+    stored.set(name, checkOne(name, shape, found.get(name), config, label));
+  }
+  for (const name of found.keys()) {
+    if (expected.has(name) || DERIVED.test(name)) continue;
+    if (config.tieWordEmbeddings && name === LM_HEAD) continue;
+    throw new InputError(
+      "TENSOR_UNKNOWN",
+      `${label} holds the tensor "${name}", which a Llama of ${config.layers} layers without biases does not have.`,
+    );
+  }
+  return stored;
+}
+
+function checkOne(
+  name: string,
+  shape: readonly number[],
+  located: LocatedEntry | undefined,
+  config: ModelConfig,
+  label: string,
+): StoredTensor {
+  if (located === undefined) {
+    const either = config.tieWordEmbeddings && (name === LM_HEAD || name === EMBEDDING);
+    const wanted = either ? `"${EMBEDDING}" nor "${LM_HEAD}"` : `"${name}"`;
+    throw new InputError(
+      "TENSOR_MISSING",
+      `${label} has ${either ? "neither" : "no tensor"} ${wanted}; expected shape [${shape.join(", ")}].`,
+    );
+  }
+  const { file, entry } = located;
+  if (entry.shape.length !== shape.length || entry.shape.some((extent, axis) => extent !== shape[axis])) {
+    throw new InputError(
+      "TENSOR_SHAPE",
+      `${file.path}: tensor "${name}" has shape [${entry.shape.join(", ")}]; config.json asks for [${shape.join(", ")}].`,
+    );
+  }
+  if (!isWeightDtype(entry.dtype)) {
+    throw new InputError(
+      "TENSOR_DTYPE",
+      `${file.path}: tensor "${name}" has dtype ${entry.dtype}; weights have to be F32, F16 or BF16.`,
+    );
+  }
+  const [rows, cols] = shape.length === 1 ? [1, shape[0]!] : [shape[0]!, shape[1]!];
+  return { name, rows, cols, dtype: entry.dtype, file, offset: entry.offset, interleavedHeadDim: null };
+}
