@@ -29,7 +29,7 @@ export class Terminal {
    * @param {string} text
    */
   paint(style, text) {
-    return this.#colour ? styleText(style, text) : text;
+    return this.#colour ? styleText(style, text, { validateStream: false }) : text;
   }
 
   /** @param {string} [text] */
