@@ -7,19 +7,19 @@ import { argmax, RankedIds } from "./selection.ts";
 
 export interface SamplerOptions {
   /** 0 is greedy: the highest logit, the lowest id among equals. Default 0.8. */
-  readonly temperature?: number;
+  readonly temperature?: number | undefined;
   /** Keep the k most likely tokens; 0 keeps all. Default 40. */
-  readonly topK?: number;
+  readonly topK?: number | undefined;
   /** Keep the fewest most likely tokens whose probabilities reach p together; 1 keeps all. Default 0.95. */
-  readonly topP?: number;
+  readonly topP?: number | undefined;
   /** Keep tokens at least this fraction as likely as the most likely one; 0 keeps all. Default 0. */
-  readonly minP?: number;
+  readonly minP?: number | undefined;
   /** Divides (multiplies, where negative) logits of tokens among the last 64; 1 is off, the default. */
-  readonly repeatPenalty?: number;
+  readonly repeatPenalty?: number | undefined;
   /** Integer in 0..2^53-1; one is chosen and reported where none is given. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Report the chosen token's log probability and those of this many most likely tokens; absent reports none. */
-  readonly logprobs?: number;
+  readonly logprobs?: number | undefined;
 }
 
 /** What the sampler does when nothing is said. */
@@ -48,7 +48,7 @@ export interface Sample {
 export class Sampler {
   /** The seed in use, chosen at random where none was given. */
   readonly seed: number;
-  readonly #options: Required<Omit<SamplerOptions, "seed" | "logprobs">>;
+  readonly #options: { [K in keyof typeof SAMPLER_DEFAULTS]: number };
   readonly #logprobs: number | undefined;
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();

@@ -17,10 +17,7 @@ function tokens(options: SamplerOptions, count: number): number[] {
 }
 
 /** Probabilities after the filters, written the slow way: penalty, temperature, top-k, top-p, min-p. */
-function filtered(
-  logits: Float32Array,
-  options: typeof OFF | Required<Omit<SamplerOptions, "seed" | "logprobs">>,
-) {
+function filtered(logits: Float32Array, options: Record<keyof typeof OFF, number>) {
   const weights = [...logits].map((logit) => Math.exp((logit - Math.max(...logits)) / options.temperature));
   const normalize = (list: { id: number; p: number }[]) => {
     const sum = list.reduce((total, { p }) => total + p, 0);

@@ -1,0 +1,253 @@
+import { type GenerationOptions, parseGeneration } from "../config/generation.ts";
+import { InterruptedError, UsageError } from "../errors.ts";
+import { Sampler } from "../sampling/sampler.ts";
+import { StopFilter } from "../text/stop.ts";
+
+/** One sequence on one device: a KV cache and the position in it. */
+export interface Session {
+  /** Runs the prompt, at least one token, and resolves with the logits [vocabulary] after its last token. */
+  prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Runs one token and resolves with the logits [vocabulary] after it. */
+  decode(id: number, signal?: AbortSignal): Promise<Float32Array>;
+  /** Tokens run since the last reset. */
+  readonly position: number;
+  /** Most tokens, prompt and completion together, that a sequence may have. */
+  readonly maxPositions: number;
+  /** Forgets the sequence; the next call is a prefill. */
+  reset(): void;
+  close(): void;
+  readonly deviceName: string;
+  readonly engine: string;
+  /** Modelled seconds per decoded token on the card, undefined where nothing was modelled. */
+  readonly modelledSecondsPerToken?: number | undefined;
+}
+
+/** Token ids of one stream turned into text piece by piece; bytes of an unfinished character are held back. */
+export interface TokenDecoder {
+  push(id: number): string;
+  /** What was held back, as replacement characters where it is no text. */
+  flush(): string;
+}
+
+/** A model's text side. */
+export interface TextCodec {
+  readonly vocabSize: number;
+  readonly eosIds: readonly number[];
+  /** Ids of a prompt, with the beginning-of-sequence token in front where the model has one. */
+  encode(text: string): readonly number[];
+  decoder(): TokenDecoder;
+  /** One token's text by itself. */
+  tokenText(id: number): string;
+}
+
+export interface TopLogprob {
+  readonly id: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+/**
+ * One sampled token. `text` is what may be shown now: empty while a character or a stop string is undecided. The
+ * end-of-sequence token gives an event too, with what was still held back as its text.
+ */
+export interface TokenEvent {
+  readonly type: "token";
+  /** 0 for the first sampled token. */
+  readonly index: number;
+  readonly id: number;
+  readonly text: string;
+  /** Natural logarithm of the token's probability under the model, where logprobs were asked for. */
+  readonly logprob?: number;
+  /** The most likely tokens, best first, where logprobs of more than 0 tokens were asked for. */
+  readonly topLogprobs?: readonly TopLogprob[];
+}
+
+/** Why a text ended: a stop string, the token limit, the model's end-of-sequence token, the caller's signal. */
+export type DoneReason = "stop" | "length" | "eos" | "cancelled";
+
+export interface DoneEvent {
+  readonly type: "done";
+  readonly reason: DoneReason;
+  /** All token events' text in a row. */
+  readonly text: string;
+  readonly promptTokens: number;
+  /** Sampled tokens, the end-of-sequence token included. */
+  readonly completionTokens: number;
+  /** The seed that reproduces this text. */
+  readonly seed: number;
+  readonly timings: {
+    readonly prefillSeconds: number;
+    /** Time spent on tokens after the first, without the time the caller took over them. */
+    readonly decodeSeconds: number;
+    /** Tokens after the first by decodeSeconds; null where there was only one. */
+    readonly decodeTokensPerSecond: number | null;
+  };
+  readonly device: {
+    readonly name: string;
+    readonly engine: string;
+    /** What the timing model says for the card; null where nothing was modelled. */
+    readonly modelledDecodeTokensPerSecond: number | null;
+  };
+}
+
+export interface GenerateOptions extends GenerationOptions {
+  /** Ends the text early, with reason "cancelled". */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Generates a text: runs the prompt, then samples and runs tokens until a stop string, the end-of-sequence token,
+ * the token limit or the signal. Yields every token and returns the summary. The session is reset at the end, also
+ * where the caller leaves the loop early or an error is thrown.
+ * @param prompt text, or token ids to run as they are
+ * @throws UsageError for an empty prompt, one longer than the session allows, or settings out of range;
+ *   DeviceError from the session
+ */
+export async function* generate(
+  session: Session,
+  codec: TextCodec,
+  prompt: string | readonly number[],
+  options: GenerateOptions = {},
+): AsyncGenerator<TokenEvent, DoneEvent, undefined> {
+  const { signal, ...given } = options;
+  const settings = parseGeneration(given);
+  const ids = promptIds(codec, prompt, session.maxPositions);
+  const sampler = new Sampler(settings);
+  for (const id of ids) sampler.accept(id);
+
+  const decoder = codec.decoder();
+  const stop = new StopFilter(settings.stop);
+  const clock = new Stopwatch();
+  let prefillSeconds = 0;
+  let text = "";
+  let completionTokens = 0;
+  let reason: DoneReason | undefined;
+
+  session.reset();
+  try {
+    signal?.throwIfAborted();
+    let logits = await session.prefill(ids, signal);
+    prefillSeconds = clock.lap();
+    while (reason === undefined) {
+      const { id, logprobs } = sampler.sample(logits);
+      const isEnd = !settings.ignoreEos && codec.eosIds.includes(id);
+      const step = isEnd ? { text: "", stopped: false } : stop.push(decoder.push(id));
+      let shown = step.text;
+      completionTokens++;
+      const full = completionTokens === settings.maxTokens || session.position >= session.maxPositions;
+      if (step.stopped) reason = "stop";
+      else if (isEnd || full) {
+        const tail = stop.push(decoder.flush());
+        shown += tail.text + stop.flush();
+        reason = tail.stopped ? "stop" : isEnd ? "eos" : "length";
+      }
+      text += shown;
+      clock.pause();
+      yield {
+        type: "token",
+        index: completionTokens - 1,
+        id,
+        text: shown,
+        ...(logprobs === undefined ? {} : describeLogprobs(codec, logprobs)),
+      };
+      clock.resume();
+      if (reason !== undefined) break;
+      signal?.throwIfAborted();
+      logits = await session.decode(id, signal);
+    }
+  } catch (error) {
+    if (!isAbort(error, signal)) throw error;
+    reason = "cancelled";
+  } finally {
+    session.reset();
+  }
+
+  const decodeSeconds = clock.lap();
+  const decoded = completionTokens - 1;
+  const modelled = session.modelledSecondsPerToken;
+  return {
+    type: "done",
+    reason: reason ?? "cancelled",
+    text,
+    promptTokens: ids.length,
+    completionTokens,
+    seed: sampler.seed,
+    timings: {
+      prefillSeconds,
+      decodeSeconds,
+      decodeTokensPerSecond: decoded > 0 && decodeSeconds > 0 ? decoded / decodeSeconds : null,
+    },
+    device: {
+      name: session.deviceName,
+      engine: session.engine,
+      modelledDecodeTokensPerSecond: modelled === undefined || modelled <= 0 ? null : 1 / modelled,
+    },
+  };
+}
+
+function promptIds(codec: TextCodec, prompt: string | readonly number[], limit: number): readonly number[] {
+  if (prompt.length === 0) {
+    throw new UsageError("EMPTY_PROMPT", "The prompt is empty; there is nothing to continue.", {
+      hint: "Give at least one character, for example --prompt 'Once upon a time'.",
+    });
+  }
+  const ids = typeof prompt === "string" ? codec.encode(prompt) : prompt;
+  if (ids.length === 0) {
+    throw new UsageError(
+      "EMPTY_PROMPT",
+      `The prompt ${JSON.stringify(prompt)} has no tokens in this model's vocabulary.`,
+    );
+  }
+  const unknown = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= codec.vocabSize);
+  if (unknown !== undefined) {
+    throw new UsageError(
+      "BAD_TOKEN",
+      `The prompt holds ${unknown}, which is no token of this model's ${codec.vocabSize}.`,
+    );
+  }
+  if (ids.length > limit) {
+    throw new UsageError(
+      "PROMPT_TOO_LONG",
+      `The prompt has ${ids.length} tokens; this model takes at most ${limit}.`,
+      {
+        hint: `Shorten the prompt by at least ${ids.length - limit} tokens.`,
+      },
+    );
+  }
+  return ids;
+}
+
+function describeLogprobs(
+  codec: TextCodec,
+  { logprob, top }: { logprob: number; top: readonly { id: number; logprob: number }[] },
+): Pick<TokenEvent, "logprob" | "topLogprobs"> {
+  if (top.length === 0) return { logprob };
+  return { logprob, topLogprobs: top.map((token) => ({ ...token, text: codec.tokenText(token.id) })) };
+}
+
+function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && (error === signal.reason || error instanceof InterruptedError);
+}
+
+/** Seconds in laps, without the pauses. */
+class Stopwatch {
+  #since = performance.now();
+  #seconds = 0;
+
+  pause(): void {
+    this.#seconds += (performance.now() - this.#since) / 1000;
+  }
+
+  resume(): void {
+    this.#since = performance.now();
+  }
+
+  /** Seconds since the last lap; starts the next. */
+  lap(): number {
+    this.pause();
+    const seconds = this.#seconds;
+    this.#seconds = 0;
+    this.resume();
+    return seconds;
+  }
+}

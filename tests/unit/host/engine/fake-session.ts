@@ -1,0 +1,76 @@
+import type { Session, TextCodec } from "../../../../host/engine/generate.ts";
+import { InterruptedError } from "../../../../host/errors.ts";
+
+export const EOS = 0;
+
+/** Characters as tokens: the id of a character is its code, 0 ends the sequence. */
+export const characterCodec: TextCodec = {
+  vocabSize: 128,
+  eosIds: [EOS],
+  encode: (text) => [...text].map((character) => character.charCodeAt(0)),
+  decoder: () => ({ push: (id) => (id === EOS ? "" : String.fromCharCode(id)), flush: () => "" }),
+  tokenText: (id) => String.fromCharCode(id),
+};
+
+/** A session whose most likely next token follows a script, and that records what was asked of it. */
+export class ScriptedSession implements Session {
+  readonly deviceName = "fake";
+  readonly engine = "script";
+  readonly modelledSecondsPerToken = 0.002;
+  readonly maxPositions: number;
+  readonly calls: string[] = [];
+  readonly #script: readonly number[];
+  readonly #stepMs: number;
+  #given = 0;
+  position = 0;
+  busy = false;
+
+  constructor(script: string, { maxPositions = 100, stepMs = 0 } = {}) {
+    this.#script = [...script].map((character) => character.charCodeAt(0)).concat(EOS);
+    this.maxPositions = maxPositions;
+    this.#stepMs = stepMs;
+  }
+
+  async prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    this.calls.push(`prefill ${ids.join(",")}`);
+    return this.#run(ids.length, signal);
+  }
+
+  async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
+    this.calls.push(`decode ${id}`);
+    return this.#run(1, signal);
+  }
+
+  reset(): void {
+    if (this.busy) throw new Error("reset beneath a step");
+    this.calls.push("reset");
+    this.position = 0;
+    this.#given = 0;
+  }
+
+  close(): void {
+    if (this.busy) throw new Error("closed beneath a step");
+    this.calls.push("close");
+  }
+
+  async #run(tokens: number, signal?: AbortSignal): Promise<Float32Array> {
+    this.busy = true;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(resolve, this.#stepMs);
+        const abort = () => {
+          clearTimeout(timer);
+          reject(new InterruptedError());
+        };
+        if (signal?.aborted) abort();
+        signal?.addEventListener("abort", abort, { once: true });
+      });
+    } finally {
+      this.busy = false;
+    }
+    this.position += tokens;
+    const logits = new Float32Array(characterCodec.vocabSize);
+    logits[this.#script[Math.min(this.#given++, this.#script.length - 1)]!] = 10;
+    return logits;
+  }
+}
