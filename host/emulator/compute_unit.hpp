@@ -1,0 +1,43 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace accllm::emulator {
+
+/// Work for a compute unit.
+class Command {
+ public:
+  virtual ~Command() = default;
+  /// Called on the compute unit's thread.
+  virtual void execute() = 0;
+  /// Asks a queued or running command to end early; any thread.
+  virtual void cancel() noexcept = 0;
+};
+
+/// The card's one compute unit: executes commands in order on a thread of its own, which starts with the first.
+class ComputeUnit {
+ public:
+  ComputeUnit() = default;
+  ~ComputeUnit();
+  ComputeUnit(const ComputeUnit&) = delete;
+  ComputeUnit& operator=(const ComputeUnit&) = delete;
+
+  void submit(std::shared_ptr<Command> command);
+  void cancel_all() noexcept;
+
+ private:
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<Command>> queue_;
+  std::shared_ptr<Command> current_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace accllm::emulator

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "xrt_api.hpp"
+
+// What the emulator exports beside XRT's symbols. A host looks these up and does without them on a card.
+extern "C" {
+
+/// Ends a running execution early: its state becomes ERT_CMD_STATE_ABORT. XRT has this in C++ only
+/// (xrt::run::abort). 0, or -1 and errno.
+ACCLLM_EXPORT int accllmEmuRunAbort(xrtRunHandle run);
+
+/// Text of the last error on the calling thread, never null; valid until the thread's next failing call. XRT
+/// writes it to its message log.
+ACCLLM_EXPORT const char* accllmEmuLastError();
+
+/// Switches a fault on; `kind` as in enum Fault (faults.hpp). `address` and `bit` belong to bit_flip. 0, or -1 and
+/// errno.
+ACCLLM_EXPORT int accllmEmuSetFault(xrtDeviceHandle device, std::uint32_t kind, std::uint64_t address,
+                                    std::uint32_t bit);
+
+}  // extern "C"

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "compute_unit.hpp"
+#include "device.hpp"
+#include "engine.hpp"
+#include "xrt_types.hpp"
+
+namespace accllm::emulator {
+
+/// One start of a run: what the compute unit executes, and its state. Holds the design, hence the device memory,
+/// but neither device nor buffers, so that it may die on the compute unit's own thread.
+class Execution final : public Command {
+ public:
+  Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation);
+
+  void execute() override;
+  void cancel() noexcept override;
+
+  ert_cmd_state state() const;
+  bool done() const;
+  /// Blocks until done; the final state.
+  ert_cmd_state wait() const;
+  /// Blocks at most that long; ERT_CMD_STATE_TIMEOUT while the execution goes on.
+  ert_cmd_state wait_for(std::chrono::milliseconds limit) const;
+
+ private:
+  Outcome outcome();
+
+  const std::shared_ptr<Design> design_;
+  const std::shared_ptr<Faults> faults_;
+  Invocation invocation_;
+  std::atomic<bool> cancel_{false};
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  ert_cmd_state state_ = ERT_CMD_STATE_QUEUED;
+};
+
+}  // namespace accllm::emulator
