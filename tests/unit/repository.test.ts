@@ -52,3 +52,12 @@ describe("each rule can be broken", () => {
     expect(violations(path, content)).toEqual([]);
   });
 });
+
+it("locks the packages of every platform, without which npm ci refuses the lock file", () => {
+  const lock: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } = JSON.parse(
+    readFileSync(`${root}/package-lock.json`, "utf8"),
+  );
+  const wanted = Object.values(lock.packages).flatMap((one) => Object.keys(one.optionalDependencies ?? {}));
+  expect(wanted.length).toBeGreaterThan(0);
+  expect(wanted.filter((name) => lock.packages[`node_modules/${name}`] === undefined)).toEqual([]);
+});
