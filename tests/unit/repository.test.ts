@@ -26,7 +26,7 @@ describe("each rule can be broken", () => {
     ["koffi loaded late", "host/engine/a.ts", joined("await import(", '"koffi")')],
     ["koffi required", "host/engine/a.mjs", joined("require(", "'koffi')")],
     ["engine importing the command line", "host/engine/a.ts", importing("../cli/render/progress.ts")],
-    ["format importing the host", "quant/format/a.ts", importing("../../host/errors.ts")],
+    ["format importing the host", "quant/format/a.ts", importing("../../host/device/device.ts")],
     ["a path of this machine", "docs/a.md", joined("see /", "work/main/x")],
     ["somebody's home", "scripts/a.mjs", joined('"/', 'home/ann/x"')],
     ["a skipped test", "tests/unit/a.test.ts", joined("it", ".skip('a', () => {});")],
@@ -42,6 +42,7 @@ describe("each rule can be broken", () => {
   it.each([
     ["koffi in its binding", "host/device/xrt/binding.ts", importing("koffi")],
     ["the command line within itself", "host/cli/main.ts", importing("./commands/run.ts")],
+    ["format throwing the common errors", "quant/format/a.ts", importing("../../host/errors.ts")],
     ["format within quant", "quant/format/a.ts", importing("./command.ts")],
     ["the optional fixtures", "tests/unit/a.test.ts", '"../shared/data"'],
     ["a test that needs a fixture", "tests/unit/a.test.ts", "describe.skipIf(absent)('a', () => {});"],
