@@ -6,7 +6,9 @@ import { SetupFailure } from "./failure.mjs";
 
 /** Milliseconds that a process gets to end by itself after it was asked to. */
 const graceMs = 1500;
-const tailLines = 40;
+/** How much of a failed command's output is shown: compilers tell the cause first, build tools last. */
+const headLines = 12;
+const tailLines = 28;
 
 /**
  * Runs a command quietly: its output goes to a log file, and its last lines into the failure.
@@ -28,11 +30,9 @@ export async function runQuietly(command, args, options) {
   mkdirSync(dirname(options.log), { recursive: true });
   const log = createWriteStream(options.log, { flags: "a" });
   log.write(`$ ${command} ${args.join(" ")}\n`);
-  /** @type {string[]} */
-  const tail = [];
+  const excerpt = new Excerpt();
   const lines = lineSplitter((line) => {
-    tail.push(line);
-    if (tail.length > tailLines) tail.shift();
+    excerpt.add(line);
     options.onLine?.(line);
   });
   // Its own process group: the terminal's Ctrl-C does not reach it, and one kill reaches its children.
@@ -54,10 +54,10 @@ export async function runQuietly(command, args, options) {
   options.signal.throwIfAborted();
   if (ended.code === 0) return;
   const reason = ended.error ? ended.error.message : `exit code ${ended.code}`;
-  throw new SetupFailure(
-    `${options.what} failed (${reason}). The whole output is in ${options.log}.`,
-    options.hint === undefined ? { output: tail } : { output: tail, hint: options.hint },
-  );
+  throw new SetupFailure(`${options.what} failed (${reason}). The whole output is in ${options.log}.`, {
+    output: excerpt.lines(),
+    ...(options.hint === undefined ? {} : { hint: options.hint }),
+  });
 }
 
 /**
@@ -131,6 +131,31 @@ function killGroup(child, how) {
     process.kill(-child.pid, how);
   } catch {
     // The group has just ended.
+  }
+}
+
+/** First and last lines of an output. */
+class Excerpt {
+  /** @type {string[]} */
+  #head = [];
+  /** @type {string[]} */
+  #tail = [];
+  #left = 0;
+
+  /** @param {string} line */
+  add(line) {
+    if (this.#head.length < headLines) {
+      this.#head.push(line);
+      return;
+    }
+    this.#tail.push(line);
+    if (this.#tail.length <= tailLines) return;
+    this.#tail.shift();
+    this.#left += 1;
+  }
+
+  lines() {
+    return [...this.#head, ...(this.#left > 0 ? [`... ${this.#left} lines ...`] : []), ...this.#tail];
   }
 }
 
