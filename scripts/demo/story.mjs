@@ -9,7 +9,7 @@ const prompt = "Once upon a time";
  * @property {"done"} type
  * @property {number} completionTokens
  * @property {{ decodeTokensPerSecond: number }} timings
- * @property {{ name: string, engine: string, modelledDecodeTokensPerSecond?: number }} device
+ * @property {{ name: string, engine: string, modelledDecodeTokensPerSecond: number | null }} device
  */
 
 /**
