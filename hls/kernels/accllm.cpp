@@ -1,0 +1,79 @@
+/// \file
+/// The kernel that v++ compiles for the U280: port declarations around execute_job. Arguments, bundles and
+/// banks come from quant/format/platform.ts; a test compares them with this signature.
+
+#include "execute.hpp"
+
+namespace accel {
+namespace {
+
+/// On the card nothing watches a job, and cycles are not counted yet.
+struct NoMonitor {
+  static constexpr uint32_t counters = counter_source::none;
+  uint32_t before(const Descriptor&, const Job&) { return status_code::ok; }
+  void after(const Descriptor&, const Job&, const Ports&, uint64_t*) {}
+};
+
+}  // namespace
+}  // namespace accel
+
+extern "C" void accllm(const accel::Beat* w0, const accel::Beat* w1, const accel::Beat* w2,
+                       const accel::Beat* w3, const accel::Beat* w4, const accel::Beat* w5,
+                       const accel::Beat* w6, const accel::Beat* w7, const accel::Beat* w8,
+                       const accel::Beat* w9, const accel::Beat* w10, const accel::Beat* w11,
+                       const accel::Beat* w12, const accel::Beat* w13, const accel::Beat* w14,
+                       const accel::Beat* w15, const accel::Beat* w16, const accel::Beat* w17,
+                       const accel::Beat* w18, const accel::Beat* w19, const accel::Beat* w20,
+                       const accel::Beat* w21, const accel::Beat* w22, const accel::Beat* w23,
+                       const accel::Beat* w24, const accel::Beat* w25, const accel::Beat* w26,
+                       const accel::Beat* w27, accel::Beat* kv0, accel::Beat* kv1, accel::Beat* kv2,
+                       accel::Beat* kv3, const accel::Beat* table, accel::Beat* io, uint32_t job) {
+#pragma HLS INTERFACE m_axi port = w0 offset = slave bundle = gmem_w0 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w1 offset = slave bundle = gmem_w1 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w2 offset = slave bundle = gmem_w2 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w3 offset = slave bundle = gmem_w3 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w4 offset = slave bundle = gmem_w4 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w5 offset = slave bundle = gmem_w5 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w6 offset = slave bundle = gmem_w6 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w7 offset = slave bundle = gmem_w7 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w8 offset = slave bundle = gmem_w8 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w9 offset = slave bundle = gmem_w9 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w10 offset = slave bundle = gmem_w10 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w11 offset = slave bundle = gmem_w11 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w12 offset = slave bundle = gmem_w12 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w13 offset = slave bundle = gmem_w13 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w14 offset = slave bundle = gmem_w14 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w15 offset = slave bundle = gmem_w15 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w16 offset = slave bundle = gmem_w16 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w17 offset = slave bundle = gmem_w17 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w18 offset = slave bundle = gmem_w18 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w19 offset = slave bundle = gmem_w19 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w20 offset = slave bundle = gmem_w20 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w21 offset = slave bundle = gmem_w21 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w22 offset = slave bundle = gmem_w22 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w23 offset = slave bundle = gmem_w23 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w24 offset = slave bundle = gmem_w24 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w25 offset = slave bundle = gmem_w25 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w26 offset = slave bundle = gmem_w26 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = w27 offset = slave bundle = gmem_w27 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = kv0 offset = slave bundle = gmem_kv0 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = kv1 offset = slave bundle = gmem_kv1 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = kv2 offset = slave bundle = gmem_kv2 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = kv3 offset = slave bundle = gmem_kv3 max_read_burst_length = 64
+#pragma HLS INTERFACE m_axi port = table offset = slave bundle = gmem_table
+#pragma HLS INTERFACE m_axi port = io offset = slave bundle = gmem_io
+#pragma HLS INTERFACE s_axilite port = job
+#pragma HLS INTERFACE s_axilite port = return
+  static accel::Chip chip;
+  const accel::Ports ports = {
+      {w0,  w1,  w2,  w3,  w4,  w5,  w6,  w7,  w8,  w9,  w10, w11, w12, w13,
+       w14, w15, w16, w17, w18, w19, w20, w21, w22, w23, w24, w25, w26, w27},
+      28,
+      {kv0, kv1, kv2, kv3},
+      4,
+      table,
+      io,
+  };
+  accel::NoMonitor monitor;
+  accel::execute_job(ports, job, chip, monitor);
+}

@@ -1,0 +1,240 @@
+#pragma once
+
+#include "accllm/activations.hpp"
+#include "accllm/descriptor.hpp"
+#include "exp24.hpp"
+#include "kv_cache.hpp"
+#include "rotate.hpp"
+
+/// \file
+/// Lambda-shaped attention over the 4-bit cache (docs/numerics.md, "attend"): sinks and a window, the query
+/// rotated twice, integer dot products, fixed-point probabilities, one division at the end.
+
+namespace accel {
+
+/// Scratch memories of the attention engine, on chip.
+struct AttentionScratch {
+  float score[limit::slots];
+  uint32_t probability[limit::slots];
+  /// Scale of the cached value, then its product with the probability.
+  float weighted[limit::slots];
+  float minimum[limit::slots];
+  int32_t block_exponent[limit::slots / kv_block_slots];
+  float output[limit::head_elements];
+};
+
+/// A rotated query in 8 bits.
+struct QuantizedQuery {
+  int32_t codes[limit::head_dim];
+  int32_t sum;
+  float scale;
+};
+
+inline QuantizedQuery quantize_query(const float* q, uint32_t head_dim, const Beat* record, uint32_t cos_word,
+                                     bool rotate, bool& non_finite) {
+  float v[limit::head_dim];
+  for (uint32_t i = 0; i < head_dim; ++i) v[i] = q[i];
+  rope(v, head_dim, record, cos_word);
+  if (rotate) hadamard(v, head_dim);
+  AbsMax largest;
+  for (uint32_t i = 0; i < head_dim; ++i) largest.take(v[i]);
+  if (!largest.finite()) non_finite = true;
+  const Quantizer quantizer(largest, 127.0f);
+  QuantizedQuery out;
+  out.scale = quantizer.scale;
+  out.sum = 0;
+  for (uint32_t i = 0; i < head_dim; ++i) {
+    out.codes[i] = quantizer.code(v[i]);
+    out.sum += out.codes[i];
+  }
+  return out;
+}
+
+/// What key centering gives back to a score: q . R(mu), which depends only on the query and the distance.
+struct MeanTerm {
+  int32_t codes[limit::head_dim];
+  float factor;
+};
+
+inline MeanTerm mean_term(const float* q, const Beat* means, uint32_t mean_word, uint32_t head_dim,
+                          float mean_scale, bool& non_finite) {
+  float v[limit::head_dim];
+  const uint32_t half = head_dim / 2;
+  AbsMax largest;
+  for (uint32_t i = 0; i < half; ++i) {
+    const float low = load_float(means, mean_word + i);
+    const float high = load_float(means, mean_word + half + i);
+    const float low_low = q[i] * low;
+    const float high_high = q[i + half] * high;
+    const float low_high = q[i] * high;
+    const float high_low = q[i + half] * low;
+    v[i] = low_low + high_high;
+    v[i + half] = low_high - high_low;
+    largest.take(v[i]);
+    largest.take(v[i + half]);
+  }
+  if (!largest.finite()) non_finite = true;
+  const Quantizer quantizer(largest, 32767.0f);
+  MeanTerm out;
+  out.factor = quantizer.scale * mean_scale;
+  for (uint32_t i = 0; i < head_dim; ++i) out.codes[i] = quantizer.code(v[i]);
+  return out;
+}
+
+inline int64_t mean_dot(const MeanTerm& term, const Beat* row, uint32_t head_dim) {
+  int64_t sum = 0;
+  for (uint32_t i = 0; i < head_dim; ++i) {
+#pragma HLS PIPELINE II = 1
+    const auto entry = static_cast<int16_t>(get_bits(row[i / 32], (i % 32) * 16, 16));
+    sum += static_cast<int64_t>(term.codes[i]) * entry;
+  }
+  return sum;
+}
+
+/// Everything about one query head of one token that does not depend on the key.
+struct HeadQuery {
+  QuantizedQuery window;
+  QuantizedQuery sink;
+  MeanTerm mean;
+  uint32_t position;
+  uint32_t sink_position;
+};
+
+/// Position of the i-th attended key.
+inline uint32_t key_position(const AttentionSpan& span, uint32_t i) {
+  return i < span.sinks ? i : span.first + (i - span.sinks);
+}
+
+/// Scores of all attended keys, and their largest.
+inline float score_keys(const Descriptor& d, const CacheShape& c, const AttentionSpan& span,
+                        const HeadQuery& query, const Beat* kv, uint32_t region, const Beat* table,
+                        AttentionScratch& scratch) {
+  const float score_scale = d.float_field(field::attend::score_scale_bits);
+  const uint32_t distances = d.field(field::attend::distance_offset);
+  const uint32_t distance_beats = d.field(field::attend::distance_beats);
+  const bool centered = d.has(flag::centered);
+  float largest = 0.0f;
+  for (uint32_t i = 0; i < span.keys(); ++i) {
+    const bool sink = i < span.sinks;
+    const uint32_t position = key_position(span, i);
+    CachedVector key;
+    read_cached(kv, c, region, slot_of(c, position), key);
+    const QuantizedQuery& q = sink ? query.sink : query.window;
+    int32_t dot = 0;
+    for (uint32_t e = 0; e < c.head_dim; ++e) dot += q.codes[e] * key.codes[e];
+    const float scaled = static_cast<float>(dot) * key.scale;
+    const float offset = static_cast<float>(q.sum) * key.minimum;
+    const float product = scaled + offset;
+    const float factor = q.scale * score_scale;
+    float score = product * factor;
+    if (centered) {
+      const uint32_t distance = (sink ? query.sink_position : query.position) - position;
+      const int64_t mean = mean_dot(query.mean, table + distances + distance * distance_beats, c.head_dim);
+      const float back = static_cast<float>(mean) * query.mean.factor;
+      score = score + back;
+    }
+    scratch.score[i] = score;
+    if (i == 0 || score > largest) largest = score;
+  }
+  return largest;
+}
+
+/// 2^s of a term that lies `distance` powers of two below the largest, in 24 fraction bits; 0 past them.
+constexpr int32_t sum_fraction_bits = 24;
+
+/// Probabilities times values for one query head; writes head_dim outputs.
+inline void weigh_values(const CacheShape& c, const AttentionSpan& span, float largest, const Beat* kv,
+                         uint32_t region, AttentionScratch& scratch, float* output) {
+  constexpr int32_t none = -1000;
+  const uint32_t blocks = ceil_div(c.sinks + c.ring, kv_block_slots);
+  for (uint32_t b = 0; b < blocks; ++b) scratch.block_exponent[b] = none;
+  uint64_t total = 0;
+  int32_t code_exponent = none;
+  int32_t minimum_exponent = none;
+  for (uint32_t i = 0; i < span.keys(); ++i) {
+    const uint32_t slot = slot_of(c, key_position(span, i));
+    const uint32_t p = exp24(scratch.score[i] - largest);
+    total += p;
+    const uint32_t pair = get_word(kv[cache_block(c, region, slot)], slot % kv_block_slots);
+    const float probability = static_cast<float>(p);
+    const float weighted = probability * from_half(pair & 0xffffu);
+    const float minimum = probability * from_half(pair >> 16);
+    scratch.weighted[i] = weighted;
+    scratch.minimum[i] = minimum;
+    if (weighted > 0.0f) {
+      const int32_t e = exponent_of(weighted);
+      int32_t& block = scratch.block_exponent[slot / kv_block_slots];
+      if (e > block) block = e;
+      if (e > code_exponent) code_exponent = e;
+    }
+    if (minimum != 0.0f && exponent_of(minimum) > minimum_exponent) minimum_exponent = exponent_of(minimum);
+  }
+  if (code_exponent == none) code_exponent = 0;
+  if (minimum_exponent == none) minimum_exponent = 0;
+
+  int64_t sums[limit::head_dim];
+  for (uint32_t e = 0; e < c.head_dim; ++e) sums[e] = 0;
+  int64_t minimum_sum = 0;
+  for (uint32_t i = 0; i < span.keys(); ++i) {
+    minimum_sum += round_even(scratch.minimum[i] * power_of_two(sum_fraction_bits - minimum_exponent));
+    const uint32_t slot = slot_of(c, key_position(span, i));
+    const int32_t block = scratch.block_exponent[slot / kv_block_slots];
+    const int32_t shift = sum_fraction_bits - (code_exponent - block);
+    if (!(scratch.weighted[i] > 0.0f) || shift < 0) continue;
+    const int32_t rounded = round_even(scratch.weighted[i] * power_of_two(7 - block));
+    const int32_t u = rounded > 255 ? 255 : rounded;
+    CachedVector value;
+    read_cached(kv, c, region, slot, value);
+    for (uint32_t e = 0; e < c.head_dim; ++e) {
+#pragma HLS PIPELINE II = 1
+      sums[e] += static_cast<int64_t>(u * value.codes[e]) << shift;
+    }
+  }
+  const float inverse = 1.0f / static_cast<float>(total);
+  const float offset = static_cast<float>(minimum_sum) * power_of_two(minimum_exponent - sum_fraction_bits);
+  for (uint32_t e = 0; e < c.head_dim; ++e) {
+#pragma HLS PIPELINE II = 1
+    const float codes = static_cast<float>(sums[e]) * power_of_two(code_exponent - 7 - sum_fraction_bits);
+    const float sum = codes + offset;
+    output[e] = sum * inverse;
+  }
+}
+
+/// Attention of one token over all its query heads; the result is quantized to the token's int8 codes.
+inline void attend(const Ports& ports, const Descriptor& d, const Beat* record, uint32_t token,
+                   Activations& act, AttentionScratch& scratch) {
+  const CacheShape c = cache_shape(d, ports.kv_channels);
+  const uint32_t heads = d.field(field::attend::heads);
+  const uint32_t group = heads / c.kv_heads;
+  const bool rotate = d.has(flag::hadamard);
+  const uint32_t position = get_word(record[0], token_field::position);
+  const AttentionSpan span = attention_span(c, position);
+  for (uint32_t head = 0; head < heads; ++head) {
+    const uint32_t kv_head = head / group;
+    const float* q = act.q[token] + head * c.head_dim;
+    HeadQuery query;
+    query.position = position;
+    query.sink_position = get_word(record[0], token_field::sink_position);
+    query.window = quantize_query(q, c.head_dim, record + 1, 0, rotate, act.non_finite);
+    query.sink = quantize_query(q, c.head_dim, record + 1, c.head_dim, rotate, act.non_finite);
+    query.mean.factor = 0.0f;
+    if (d.has(flag::centered)) {
+      query.mean = mean_term(q, ports.table + d.field(field::attend::mean_offset), kv_head * c.head_dim,
+                             c.head_dim, d.float_field(field::attend::mean_scale_bits), act.non_finite);
+    }
+    const Beat* kv = ports.kv[kv_head % ports.kv_channels];
+    const uint32_t in_channel = kv_head / ports.kv_channels;
+    const float largest =
+        score_keys(d, c, span, query, kv, cache_region(c, in_channel, false), ports.table, scratch);
+    float* output = scratch.output + head * c.head_dim;
+    weigh_values(c, span, largest, kv, cache_region(c, in_channel, true), scratch, output);
+    if (rotate) {
+      hadamard(output, c.head_dim);
+      const float normalize = 1.0f / static_cast<float>(hadamard_size(c.head_dim));
+      for (uint32_t e = 0; e < c.head_dim; ++e) output[e] = output[e] * normalize;
+    }
+  }
+  act.a_scale[token] = quantize_activations(scratch.output, heads * c.head_dim, act.a[token], act.non_finite);
+}
+
+}  // namespace accel

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "accllm/activations.hpp"
+#include "accllm/ports.hpp"
+#include "exp24.hpp"
+#include "quantize.hpp"
+
+namespace accel {
+
+/// x = the token's row of the float16 embedding table.
+inline void embed(const Beat* row, uint32_t hidden, float* x) {
+  for (uint32_t i = 0; i < hidden; ++i) {
+#pragma HLS PIPELINE II = 1
+    x[i] = from_half(get_bits(row[i / 32], (i % 32) * 16, 16));
+  }
+}
+
+/// silu(g) * u of one element (docs/numerics.md, "siluMul").
+inline float silu_mul_element(float g, float u) {
+#pragma HLS INLINE
+  const float e = static_cast<float>(exp24(g >= 0.0f ? -g : g)) * power_of_two(-24);
+  const float d = 1.0f + e;
+  const float sigma = (g >= 0.0f ? 1.0f : e) / d;
+  const float gated = g * sigma;
+  return gated * u;
+}
+
+/// a = quantize(silu(g) * u) of one token; g is overwritten.
+inline void silu_mul(Activations& act, uint32_t token, uint32_t length) {
+  float* g = act.g[token];
+  const float* u = act.u[token];
+  for (uint32_t i = 0; i < length; ++i) {
+#pragma HLS PIPELINE II = 1
+    g[i] = silu_mul_element(g[i], u[i]);
+  }
+  act.a_scale[token] = quantize_activations(g, length, act.a[token], act.non_finite);
+}
+
+/// x = x + y of one token.
+inline void add(Activations& act, uint32_t token, uint32_t length) {
+  for (uint32_t i = 0; i < length; ++i) {
+#pragma HLS PIPELINE II = 1
+    act.x[token][i] = act.x[token][i] + act.y[token][i];
+  }
+}
+
+}  // namespace accel
