@@ -72,7 +72,7 @@ export function summary(done, image, root) {
     ],
     [
       "U280",
-      modelled === undefined
+      modelled === null
         ? "not modelled"
         : `${Math.round(modelled)} tokens/s (timing model, not a measurement)`,
     ],
