@@ -49,23 +49,28 @@ function halfSteps(layout: MatrixLayout, rows: QuantizedRows): Int8Array | Int16
  * @returns y, `rows` of them.
  */
 export function matmul(matrix: ReferenceMatrix, codes: Int8Array, scale: number): Float32Array {
-  const { rows, groups, weights, scales, exponents } = matrix;
+  const { rows, columns, groups, exponents } = matrix;
   const padded = new Int8Array(groups * groupSize);
-  padded.set(codes.subarray(0, matrix.columns));
+  padded.set(codes.subarray(0, columns));
   const y = new Float32Array(rows);
   for (let r = 0; r < rows; r++) {
-    let acc = 0;
-    for (let g = 0; g < groups; g++) {
-      const first = (r * groups + g) * groupSize;
-      acc += scales[r * groups + g]! * groupSum(weights, first, padded, g * groupSize);
-    }
-    y[r] = fl(fl(acc) * fl(scale * powerOfTwo(exponents[r]! - 1)));
+    y[r] = fl(fl(rowSum(matrix, r, padded)) * fl(scale * powerOfTwo(exponents[r]! - 1)));
   }
   return y;
 }
 
-function groupSum(weights: Int8Array | Int16Array, first: number, codes: Int8Array, from: number): number {
-  let sum = 0;
-  for (let i = 0; i < groupSize; i++) sum += weights[first + i]! * codes[from + i]!;
-  return sum;
+/** acc of a row: group sums fit 32 bits, the row's sum fits a double. */
+function rowSum(matrix: ReferenceMatrix, row: number, codes: Int8Array): number {
+  const { groups, weights, scales } = matrix;
+  const group = codes.length / groups;
+  let acc = 0;
+  for (let g = 0; g < groups; g++) {
+    const first = (row * groups + g) * group;
+    let sum = 0;
+    for (let i = 0; i < group; i++) {
+      sum = (sum + Math.imul(weights[first + i]!, codes[g * group + i]!)) | 0;
+    }
+    acc += scales[row * groups + g]! * sum;
+  }
+  return acc;
 }
