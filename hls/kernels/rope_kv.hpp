@@ -17,7 +17,7 @@ inline void rope_kv(const Ports& ports, const Descriptor& d, const Beat* record,
   for (uint32_t head = 0; head < c.kv_heads; ++head) {
     Beat* kv = ports.kv[head % ports.kv_channels];
     const uint32_t in_channel = head / ports.kv_channels;
-    float v[limit::head_dim];
+    float v[limit::head_dim] = {};
     for (uint32_t i = 0; i < c.head_dim; ++i) {
 #pragma HLS PIPELINE II = 1
       const float key = act.k[token][head * c.head_dim + i];
