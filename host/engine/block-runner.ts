@@ -1,0 +1,121 @@
+import { jobFields, statusBeats } from "../../quant/format/command.ts";
+import { beatBytes } from "../../quant/format/limits.ts";
+import { kernelAbiVersion } from "../../quant/format/platform.ts";
+import type { KernelArgument } from "../device/device.ts";
+import { encodeDescriptors } from "./commands.ts";
+import type { DeviceMemory } from "./device-memory.ts";
+import { disassemble } from "./disassembler.ts";
+import type { MemoryPlan } from "./plan.ts";
+import { checkStatus, type RunStatus, readStatus } from "./status.ts";
+import { type TokenBlock, writeTokenRecords } from "./tables.ts";
+
+export interface BlockRun extends TokenBlock {
+  /** First token of the block whose logits are wanted; the number of tokens for none. */
+  readonly firstLogit: number;
+}
+
+export interface BlockRunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Runs the command stream over blocks of tokens: job header and token records out, status and logits back. */
+export class BlockRunner {
+  readonly #memory: DeviceMemory;
+  readonly #plan: MemoryPlan;
+  readonly #vocabulary: number;
+  readonly #frequencies: Float64Array;
+  readonly #args: Record<string, KernelArgument>;
+
+  constructor(memory: DeviceMemory, plan: MemoryPlan, vocabulary: number, frequencies: Float64Array) {
+    this.#memory = memory;
+    this.#plan = plan;
+    this.#vocabulary = vocabulary;
+    this.#frequencies = frequencies;
+    this.#args = { ...Object.fromEntries(memory.buffers), job: plan.io.jobOffset };
+  }
+
+  /** Sends the command stream, which stays there for all runs. */
+  writeCommands(): void {
+    const { io, forward } = this.#plan;
+    const commands = encodeDescriptors(forward.descriptors);
+    const start = io.commandOffset * beatBytes;
+    this.#memory.map("io").set(commands, start);
+    this.#memory.buffer("io").sync("toDevice", commands.length, start);
+  }
+
+  /**
+   * Runs one block.
+   * @param block at most limits.blockTokens tokens
+   * @throws DeviceError for whatever the kernel reports, InterruptedError
+   */
+  async run(block: BlockRun, { signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
+    this.#writeJob(block);
+    await this.#memory.kernel.run(this.#args, {
+      ...(signal === undefined ? {} : { signal }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+    const { statusOffset } = this.#plan.io;
+    const status = readStatus(this.#readIo(statusOffset, statusBeats * beatBytes));
+    checkStatus(status, (index) => this.#describe(index));
+    return status;
+  }
+
+  /** Logits [vocabulary] of one token of the block that ran last; a copy. */
+  readLogits(token: number): Float32Array {
+    const { logitsOffset, logitsRowBeats } = this.#plan.io;
+    return this.readFloats(logitsOffset + token * logitsRowBeats, this.#vocabulary);
+  }
+
+  /** float32 values from beat `offset` of io, fresh from the device; a copy. */
+  readFloats(offset: number, length: number): Float32Array {
+    const values = new Float32Array(length);
+    new Uint8Array(values.buffer).set(this.#readIo(offset, length * 4));
+    return values;
+  }
+
+  #writeJob({ tokens, position, firstLogit }: BlockRun): void {
+    const { io, sinks, window } = this.#plan;
+    const map = this.#memory.map("io");
+    const job = new DataView(map.buffer, map.byteOffset + io.jobOffset * beatBytes, beatBytes);
+    const fields: Record<keyof typeof jobFields, number> = {
+      abiVersion: kernelAbiVersion,
+      commandOffset: io.commandOffset,
+      commandCount: io.commandCount,
+      inputOffset: io.inputOffset,
+      inputStride: io.inputStride,
+      tokens: tokens.length,
+      firstLogit,
+      statusOffset: io.statusOffset,
+    };
+    for (const [field, value] of Object.entries(fields)) {
+      job.setUint32(4 * jobFields[field as keyof typeof jobFields], value, true);
+    }
+    const status = io.statusOffset * beatBytes;
+    map.fill(0, status, status + statusBeats * beatBytes);
+    const stride = io.inputStride * beatBytes;
+    const input = io.inputOffset * beatBytes;
+    const end = input + tokens.length * stride;
+    writeTokenRecords(
+      map.subarray(input, end),
+      stride,
+      { tokens, position },
+      sinks + window - 1,
+      this.#frequencies,
+    );
+    const start = io.jobOffset * beatBytes;
+    this.#memory.buffer("io").sync("toDevice", end - start, start);
+  }
+
+  #readIo(offset: number, bytes: number): Uint8Array {
+    const start = offset * beatBytes;
+    const whole = Math.ceil(bytes / beatBytes) * beatBytes;
+    this.#memory.buffer("io").sync("fromDevice", whole, start);
+    return this.#memory.map("io").subarray(start, start + bytes);
+  }
+
+  #describe(index: number): string {
+    const descriptor = this.#plan.forward.descriptors[index];
+    return descriptor === undefined ? "past the end" : disassemble(encodeDescriptors([descriptor]));
+  }
+}

@@ -1,0 +1,209 @@
+import { descriptorBytes, statusBeats, tokenRecordBeats } from "../../quant/format/command.ts";
+import { beatsOf, type ImageHeader, weightSection } from "../../quant/format/image-header.ts";
+import { type KvLayout, kvLayout } from "../../quant/format/kv-layout.ts";
+import { beatBytes, kvBlockSlots, limits } from "../../quant/format/limits.ts";
+import { kernelAbiVersion, type Platform } from "../../quant/format/platform.ts";
+import { DeviceError, InputError, UsageError } from "../errors.ts";
+import { type ForwardPass, forwardPass } from "./forward-pass.ts";
+import { modelTensors, sectionBytes } from "./model-tensors.ts";
+
+export interface PlanOptions {
+  /** First positions that every token attends to; default from the image. */
+  readonly sinks?: number | undefined;
+  /** Latest positions that a token attends to, itself included; default from the image. */
+  readonly window?: number | undefined;
+  /** Whether the kernel writes out every activation. Default false. */
+  readonly trace?: boolean | undefined;
+}
+
+/** One buffer of the kernel. */
+export interface BufferPlan {
+  /** Kernel argument that it is for. */
+  readonly argument: string;
+  readonly bytes: number;
+  /** Bank that the argument is connected to. */
+  readonly bank: number;
+}
+
+/** The io buffer; offsets in beats. Job, status and token records are adjacent: one sync sends them. */
+export interface IoPlan {
+  readonly jobOffset: number;
+  readonly statusOffset: number;
+  readonly inputOffset: number;
+  /** Beats of a token record. */
+  readonly inputStride: number;
+  /** Logits, one row a token of the block. */
+  readonly logitsOffset: number;
+  readonly logitsRowBeats: number;
+  /** Traced activations; their places are in the forward pass. */
+  readonly dumpOffset: number;
+  readonly dumpBeats: number;
+  readonly commandOffset: number;
+  readonly commandCount: number;
+  readonly beats: number;
+}
+
+/** int16 cosines and sines by distance, behind the image's table section; offsets in beats. */
+export interface DistanceTable {
+  readonly offset: number;
+  readonly rowBeats: number;
+  readonly rows: number;
+}
+
+/** What lies where in the device's memory for one model and one window. */
+export interface MemoryPlan {
+  readonly platform: Platform;
+  readonly sinks: number;
+  readonly window: number;
+  readonly kv: KvLayout;
+  readonly buffers: readonly BufferPlan[];
+  /** Undefined where keys are not centred. */
+  readonly distances: DistanceTable | undefined;
+  readonly io: IoPlan;
+  readonly forward: ForwardPass;
+}
+
+/** XRT allocates whole pages. */
+const pageBytes = 4096;
+
+/**
+ * Lays out a model's buffers on a platform and writes its forward pass; allocates nothing.
+ * @throws UsageError for sinks or a window that the kernel or its memory cannot hold, InputError for an image that
+ *   is inconsistent or for another platform, DeviceError for a model over the platform's memory
+ */
+export function planMemory(header: ImageHeader, platform: Platform, options: PlanOptions = {}): MemoryPlan {
+  checkPlatform(header, platform);
+  const { model } = header;
+  const tensors = modelTensors(header);
+  const sinks = options.sinks ?? header.kv.sinks;
+  const window = options.window ?? header.kv.window;
+  checkWindow(sinks, window);
+
+  const kv = kvLayout(model, sinks, window, platform.kvChannels);
+  const tableBeats = beatsOf(sectionBytes(header, "table"));
+  const distances = header.kv.centered
+    ? { offset: tableBeats, rowBeats: beatsOf(model.headDim * 2), rows: sinks + window }
+    : undefined;
+
+  const jobOffset = 0;
+  const statusOffset = 1;
+  const inputOffset = statusOffset + statusBeats;
+  const inputStride = tokenRecordBeats(model.headDim);
+  const logitsOffset = inputOffset + inputStride * limits.blockTokens;
+  const logitsRowBeats = beatsOf(model.vocabSize * 4);
+  const dumpOffset = logitsOffset + logitsRowBeats * limits.blockTokens;
+  const forward = forwardPass(header, tensors, {
+    kv,
+    sinks,
+    window,
+    distanceOffset: distances?.offset ?? 0,
+    distanceBeats: distances?.rowBeats ?? 0,
+    logitsOffset,
+    logitsRowBeats,
+    dumpOffset: options.trace ? dumpOffset : undefined,
+  });
+  const commandCount = forward.descriptors.length;
+  const io: IoPlan = {
+    jobOffset,
+    statusOffset,
+    inputOffset,
+    inputStride,
+    logitsOffset,
+    logitsRowBeats,
+    dumpOffset,
+    dumpBeats: forward.ioEnd - dumpOffset,
+    commandOffset: forward.ioEnd,
+    commandCount,
+    beats: forward.ioEnd + beatsOf(commandCount * descriptorBytes),
+  };
+
+  const bytesOf = (argument: string): number => {
+    if (argument === "io") return io.beats * beatBytes;
+    if (argument === "table") {
+      return (tableBeats + (distances === undefined ? 0 : distances.rows * distances.rowBeats)) * beatBytes;
+    }
+    if (argument.startsWith("kv")) return model.layers * kv.layerBeats * beatBytes;
+    return beatsOf(sectionBytes(header, argument)) * beatBytes;
+  };
+  const buffers = platform.kernelArguments.flatMap((argument) =>
+    argument.kind === "scalar"
+      ? []
+      : [{ argument: argument.name, bytes: bytesOf(argument.name), bank: argument.bank }],
+  );
+  const plan = { platform, sinks, window, kv, buffers, distances, io, forward };
+  checkBanks(plan, header);
+  return plan;
+}
+
+function checkPlatform(header: ImageHeader, platform: Platform): void {
+  const image = header.platform;
+  if (image.weightChannels !== platform.weightChannels || image.kvChannels !== platform.kvChannels) {
+    throw new InputError(
+      "IMAGE_PLATFORM",
+      `The image is for ${image.name} (${image.weightChannels} weight channels, ${image.kvChannels} KV channels); the device is ${platform.name} (${platform.weightChannels} and ${platform.kvChannels}).`,
+      { hint: `Quantize the checkpoint for the platform ${platform.name}.` },
+    );
+  }
+  if (header.abi !== kernelAbiVersion) {
+    throw new InputError(
+      "IMAGE_ABI",
+      `The image is for version ${header.abi} of the kernel's interface; this program has version ${kernelAbiVersion}.`,
+      { hint: "Quantize the checkpoint again with this program." },
+    );
+  }
+}
+
+function checkWindow(sinks: number, window: number): void {
+  if (!Number.isInteger(sinks) || sinks < 0) {
+    throw new UsageError(
+      "BAD_WINDOW",
+      `The number of sinks is ${sinks}; it must be a whole number from 0 on.`,
+    );
+  }
+  if (!Number.isInteger(window) || window < 1) {
+    throw new UsageError(
+      "BAD_WINDOW",
+      `The window is ${window} tokens; it must be a whole number from 1 on.`,
+    );
+  }
+  if (sinks + window > limits.span) {
+    throw new UsageError(
+      "BAD_WINDOW",
+      `${sinks} sinks and a window of ${window} tokens are ${sinks + window}; the kernel takes at most ${limits.span} together.`,
+      { hint: `With ${sinks} sinks the window can be ${Math.max(0, limits.span - sinks)} at most.` },
+    );
+  }
+}
+
+function checkBanks({ platform, buffers, kv, sinks, window }: MemoryPlan, header: ImageHeader): void {
+  const used = new Map<number, number>();
+  for (const buffer of buffers) {
+    const bank = platform.banks[buffer.bank]!;
+    const total = (used.get(buffer.bank) ?? 0) + Math.ceil(buffer.bytes / pageBytes) * pageBytes;
+    used.set(buffer.bank, total);
+    if (total <= bank.bytes) continue;
+    if (buffer.argument.startsWith("kv")) {
+      const blockBytes = header.model.layers * kv.headsPerChannel * 2 * kv.blockBeats * beatBytes;
+      const blocks = Math.floor((bank.bytes - pageBytes) / blockBytes);
+      const most = blocks * kvBlockSlots - (limits.blockTokens - 1) - sinks;
+      throw new UsageError(
+        "WINDOW_TOO_LARGE",
+        `The KV cache of ${sinks} sinks and a window of ${window} tokens takes ${buffer.bytes} bytes in each of ${platform.kvChannels} channels; ${bank.name} of ${platform.name} has ${bank.bytes}.`,
+        {
+          hint:
+            most >= 1 ? `A window of up to ${most} tokens fits.` : "This model's cache fits no window there.",
+        },
+      );
+    }
+    throw new DeviceError(
+      "MODEL_TOO_LARGE",
+      `The model needs ${total} bytes in ${bank.name} of ${platform.name} (for ${buffer.argument}), which has ${bank.bytes}.`,
+      { hint: "Use fewer bits per weight, a smaller model or a card with more memory." },
+    );
+  }
+}
+
+/** Weight channels' argument names, in order. */
+export function weightArguments(platform: Platform): readonly string[] {
+  return Array.from({ length: platform.weightChannels }, (_, c) => weightSection(c));
+}

@@ -1,0 +1,37 @@
+import type { BlockRun, BlockRunner } from "./block-runner.ts";
+import type { DumpPlace } from "./forward-pass.ts";
+
+/** One activation buffer as a descriptor left it, for one token. */
+export interface TraceEntry {
+  /** Undefined outside the layers. */
+  readonly layer: number | undefined;
+  readonly operation: DumpPlace["operation"];
+  readonly buffer: DumpPlace["buffer"];
+  /** Position of the token in the sequence. */
+  readonly position: number;
+  /** float32 values; the codes, as numbers, for buffer a. */
+  readonly values: Float32Array;
+  /** Scale of the codes in buffer a. */
+  readonly scale: number | undefined;
+}
+
+/** Reads what a traced run has dumped, in the order of the command stream, tokens of a descriptor together. */
+export function readTrace(runner: BlockRunner, dumps: readonly DumpPlace[], block: BlockRun): TraceEntry[] {
+  return dumps.flatMap((dump) => {
+    const { layer, operation, buffer, length } = dump;
+    const first = dump.headOnly ? block.firstLogit : 0;
+    return Array.from({ length: block.tokens.length - first }, (_, i): TraceEntry => {
+      const token = first + i;
+      const scaled = buffer === "a";
+      const row = runner.readFloats(dump.ioOffset + token * dump.rowBeats, length + (scaled ? 1 : 0));
+      return {
+        layer,
+        operation,
+        buffer,
+        position: block.position + token,
+        values: scaled ? row.subarray(1) : row,
+        scale: scaled ? row[0] : undefined,
+      };
+    });
+  });
+}
