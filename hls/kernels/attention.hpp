@@ -113,7 +113,7 @@ inline float score_keys(const Descriptor& d, const CacheShape& c, const Attentio
   const uint32_t distances = d.field(field::attend::distance_offset);
   const uint32_t distance_beats = d.field(field::attend::distance_beats);
   const bool centered = d.has(flag::centered);
-  float largest = 0.0f;
+  float largest = -float_of(infinity_bits);
   for (uint32_t i = 0; i < span.keys(); ++i) {
     const bool sink = i < span.sinks;
     const uint32_t position = key_position(span, i);
@@ -134,7 +134,7 @@ inline float score_keys(const Descriptor& d, const CacheShape& c, const Attentio
       score = score + back;
     }
     scratch.score[i] = score;
-    if (i == 0 || score > largest) largest = score;
+    if (score > largest) largest = score;
   }
   return largest;
 }
