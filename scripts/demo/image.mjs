@@ -1,9 +1,8 @@
 import { join, relative } from "node:path";
-import { runAttached } from "../setup/command.mjs";
-import { SetupFailure } from "../setup/failure.mjs";
 import { sourceFiles } from "../setup/source-files.mjs";
 import { fingerprint, Stamp } from "../setup/stamp.mjs";
 import { seconds } from "../setup/terminal.mjs";
+import { runVerb } from "./command-line.mjs";
 
 /**
  * @typedef {object} DemoImage
@@ -33,15 +32,12 @@ export async function makeDemoImage({ paths, signal, terminal }) {
   stamp.clear();
   const since = performance.now();
   terminal.line(`Quantizing ${relative(paths.root, checkpoint)} ...`);
-  let json = "";
-  const code = await runAttached(
-    process.execPath,
-    [paths.cli, "quantize", checkpoint, "-o", image, "--json"],
-    { cwd: paths.root, signal, onLine: (line) => (json += line) },
-  );
-  if (code !== 0) throw new SetupFailure("The demo model could not be quantized.", { exitCode: code });
-  const { bytes, bitsPerWeight } = JSON.parse(json);
-  const result = { path: image, bytes, bitsPerWeight };
+  /** @type {DemoImage | undefined} */
+  let result;
+  await runVerb(paths, ["quantize", checkpoint, "-o", image], signal, ({ bytes, bitsPerWeight }) => {
+    result = { path: image, bytes, bitsPerWeight };
+  });
+  if (result === undefined) throw new Error("accllm quantize ended without a report.");
   stamp.write(inputs, [image], result);
   terminal.step("done", "model image", seconds(performance.now() - since));
   return result;
