@@ -86,6 +86,8 @@ export const sectionNames = {
   table: "table",
   tokenizer: "tokenizer.json",
   tokenizerConfig: "tokenizer_config.json",
+  /** Where the chat template is a file of its own. */
+  chatTemplate: "chat_template.jinja",
 } as const;
 
 export function weightSection(channel: number): string {

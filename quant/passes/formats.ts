@@ -1,0 +1,81 @@
+import { UsageError } from "../../host/errors.ts";
+import type { TensorShape } from "../format/image-plan.ts";
+import { type WeightFormat, weightFormats } from "../format/weight-layout.ts";
+import type { Checkpoint } from "../io/checkpoint.ts";
+import { LM_HEAD } from "../io/inventory.ts";
+import { isTwoOfFour } from "./prune.ts";
+
+/** Gives a format to the tensors whose name a pattern matches. */
+export interface FormatOverride {
+  /**
+   * A tensor's name; `*` stands for any characters. What precedes a dot and a trailing ".weight" may be left out:
+   * "down_proj" means that matrix of every layer, "layers.0.*" all matrices of the first.
+   */
+  readonly tensor: string;
+  readonly format: WeightFormat;
+}
+
+/**
+ * The format of every matrix: `weights` for the layers', `lmHead` for the output's, then the overrides in order, so
+ * that the last one that matches a tensor holds.
+ * @throws UsageError for an override that matches nothing.
+ */
+export function chooseFormats(
+  matrices: readonly TensorShape[],
+  weights: WeightFormat,
+  lmHead: WeightFormat,
+  overrides: readonly FormatOverride[],
+): Map<string, WeightFormat> {
+  const formats = new Map(matrices.map(({ name }) => [name, name === LM_HEAD ? lmHead : weights]));
+  for (const { tensor, format } of overrides) {
+    const pattern = overridePattern(tensor);
+    const matching = matrices.filter(({ name }) => pattern.test(name));
+    if (matching.length === 0) {
+      throw new UsageError("OVERRIDE_UNMATCHED", `The override "${tensor}=${format}" matches no tensor.`, {
+        hint: `The first tensor is called ${matrices[0]?.name}; * stands for any characters.`,
+      });
+    }
+    for (const { name } of matching) formats.set(name, format);
+  }
+  return formats;
+}
+
+function overridePattern(tensor: string): RegExp {
+  const body = tensor
+    .split("*")
+    .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
+    .join(".*");
+  return new RegExp(`^(?:.*\\.)?${body}(?:\\.weight)?$`);
+}
+
+/** Whether a word names a weight format. */
+export function isWeightFormat(word: string): word is WeightFormat {
+  return Object.hasOwn(weightFormats, word);
+}
+
+/** Weights that are looked at a time. */
+const stepWeights = 1 << 19;
+
+/**
+ * Whether all matrices of the layers (not lm_head) are 2:4 along their inputs already. Stops at the first weight
+ * that is not, so a dense checkpoint costs one read; one that is 2:4 is read once more than for quantizing.
+ * @param onStep called between reads; may throw to stop.
+ */
+export async function isSparseCheckpoint(
+  checkpoint: Checkpoint,
+  matrices: readonly TensorShape[],
+  onStep: () => void,
+): Promise<boolean> {
+  for (const { name, rows, columns } of matrices) {
+    if (name === LM_HEAD) continue;
+    const step = Math.min(rows, Math.max(1, Math.floor(stepWeights / columns)));
+    const values = new Float32Array(step * columns);
+    for (let row = 0; row < rows; row += step) {
+      onStep();
+      const count = Math.min(step, rows - row);
+      await checkpoint.readRows(name, row, count, values);
+      for (let r = 0; r < count; r++) if (!isTwoOfFour(values, r * columns, columns)) return false;
+    }
+  }
+  return true;
+}
