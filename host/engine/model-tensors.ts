@@ -1,5 +1,6 @@
 import { type ImageHeader, type ImageTensor, weightSection } from "../../quant/format/image-header.ts";
-import { beatBytes, limits } from "../../quant/format/limits.ts";
+import { beatBytes } from "../../quant/format/limits.ts";
+import { modelLimitProblem } from "../../quant/format/model-limits.ts";
 import { matrixLayout } from "../../quant/format/weight-layout.ts";
 import { InputError } from "../errors.ts";
 
@@ -31,7 +32,8 @@ export interface ModelTensors {
  */
 export function modelTensors(header: ImageHeader): ModelTensors {
   const { model } = header;
-  checkLimits(header);
+  const problem = modelLimitProblem(model);
+  if (problem !== undefined) throw new InputError("MODEL_LIMITS", `The image's model ${problem}.`);
   const byName = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   const { hiddenSize: hidden, intermediateSize: inner } = model;
   const queries = model.heads * model.headDim;
@@ -116,30 +118,4 @@ export function sectionBytes(header: ImageHeader, name: string): number {
   if (section === undefined)
     throw new InputError("MISSING_SECTION", `The image has no section ${name}.`, remake);
   return section.bytes;
-}
-
-function checkLimits({ model }: ImageHeader): void {
-  const bounds: [string, number, number][] = [
-    ["hidden size", model.hiddenSize, limits.hidden],
-    ["intermediate size", model.intermediateSize, limits.columns],
-    ["head size", model.headDim, limits.headDim],
-    ["heads x head size", model.heads * model.headDim, limits.headElements],
-    ["key-value heads x head size", model.kvHeads * model.headDim, limits.headElements],
-    ["vocabulary", model.vocabSize, limits.vocabulary],
-    ["number of layers", model.layers, limits.layers],
-  ];
-  for (const [what, value, most] of bounds) {
-    if (value > most) {
-      throw new InputError(
-        "MODEL_TOO_LARGE",
-        `The model's ${what} is ${value}; the kernel takes at most ${most}.`,
-      );
-    }
-  }
-  if (model.headDim % 2 !== 0 || model.heads % model.kvHeads !== 0) {
-    throw new InputError(
-      "MODEL_SHAPE",
-      `The model has ${model.heads} heads, ${model.kvHeads} key-value heads and head size ${model.headDim}; heads must be a multiple of the key-value heads, and the head size even.`,
-    );
-  }
 }

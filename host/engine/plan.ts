@@ -2,6 +2,7 @@ import { descriptorBytes, statusBeats, tokenRecordBeats } from "../../quant/form
 import { beatsOf, type ImageHeader, weightSection } from "../../quant/format/image-header.ts";
 import { type KvLayout, kvLayout } from "../../quant/format/kv-layout.ts";
 import { beatBytes, kvBlockSlots, limits } from "../../quant/format/limits.ts";
+import { windowProblem } from "../../quant/format/model-limits.ts";
 import { kernelAbiVersion, type Platform } from "../../quant/format/platform.ts";
 import { DeviceError, InputError, UsageError } from "../errors.ts";
 import { type ForwardPass, forwardPass } from "./forward-pass.ts";
@@ -154,25 +155,11 @@ function checkPlatform(header: ImageHeader, platform: Platform): void {
 }
 
 function checkWindow(sinks: number, window: number): void {
-  if (!Number.isInteger(sinks) || sinks < 0) {
-    throw new UsageError(
-      "BAD_WINDOW",
-      `The number of sinks is ${sinks}; it must be a whole number from 0 on.`,
-    );
-  }
-  if (!Number.isInteger(window) || window < 1) {
-    throw new UsageError(
-      "BAD_WINDOW",
-      `The window is ${window} tokens; it must be a whole number from 1 on.`,
-    );
-  }
-  if (sinks + window > limits.span) {
-    throw new UsageError(
-      "BAD_WINDOW",
-      `${sinks} sinks and a window of ${window} tokens are ${sinks + window}; the kernel takes at most ${limits.span} together.`,
-      { hint: `With ${sinks} sinks the window can be ${Math.max(0, limits.span - sinks)} at most.` },
-    );
-  }
+  const problem = windowProblem(sinks, window);
+  if (problem === undefined) return;
+  throw new UsageError("BAD_WINDOW", `The session cannot have ${problem}.`, {
+    hint: "Choose other --sinks and --window.",
+  });
 }
 
 function checkBanks({ platform, buffers, kv, sinks, window }: MemoryPlan, header: ImageHeader): void {

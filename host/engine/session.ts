@@ -111,10 +111,7 @@ export class Session implements TokenSession {
       );
     }
     return this.#exclusive(signal, async (both) => {
-      let logits: Float32Array | undefined;
-      await this.#runBlocks(ids, ids.length - 1, both, (_, values) => {
-        logits = values;
-      });
+      const [logits] = await this.#runBlocks(ids, ids.length - 1, both);
       return logits!;
     });
   }
@@ -122,10 +119,7 @@ export class Session implements TokenSession {
   /** Runs one token and resolves with the logits [vocabulary] after it. */
   async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
     return this.#exclusive(signal, async (both) => {
-      let logits: Float32Array | undefined;
-      await this.#runBlocks([id], 0, both, (_, values) => {
-        logits = values;
-      });
+      const [logits] = await this.#runBlocks([id], 0, both);
       const { status } = this.#last!;
       if (status.counters !== "none") {
         const seconds = totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
@@ -135,23 +129,9 @@ export class Session implements TokenSession {
     });
   }
 
-  /**
-   * Runs tokens, any number of them, and hands over the logits [vocabulary] after each, in order.
-   * @param visit gets the index into ids and the logits, which are its to keep
-   */
-  async visitLogits(
-    ids: readonly number[],
-    visit: (index: number, logits: Float32Array) => void,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    await this.#exclusive(signal, (both) => this.#runBlocks(ids, 0, both, visit));
-  }
-
-  /** Logits [vocabulary] after every token, kept in memory at once. */
+  /** Runs tokens, any number of them, and resolves with the logits [vocabulary] after each. */
   async logitsForAll(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array[]> {
-    const all: Float32Array[] = [];
-    await this.visitLogits(ids, (_, logits) => all.push(logits), signal);
-    return all;
+    return this.#exclusive(signal, (both) => this.#runBlocks(ids, 0, both));
   }
 
   /** Starts a new sequence. What the cache holds may stay: nothing at or past the position is read. */
@@ -192,6 +172,15 @@ export class Session implements TokenSession {
     return Uint8Array.from(this.#memory.map(name).subarray(start, start + bytes));
   }
 
+  /** Fills the whole KV cache with zeros, so that its bytes can be compared. */
+  clearKv(): void {
+    this.#checkIdle();
+    for (let channel = 0; channel < this.plan.kv.channels; channel++) {
+      this.#memory.map(`kv${channel}`).fill(0);
+      this.#memory.buffer(`kv${channel}`).sync("toDevice");
+    }
+  }
+
   /** Ends a call that is under way, then frees everything. Nothing else may be called after. Safe twice. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -208,13 +197,10 @@ export class Session implements TokenSession {
     }
   }
 
-  async #runBlocks(
-    ids: readonly number[],
-    firstLogit: number,
-    signal: AbortSignal,
-    visit: (index: number, logits: Float32Array) => void,
-  ): Promise<void> {
+  /** Logits of the tokens from index `firstLogit` on. */
+  async #runBlocks(ids: readonly number[], firstLogit: number, signal: AbortSignal): Promise<Float32Array[]> {
     this.#checkTokens(ids);
+    const logits: Float32Array[] = [];
     for (let start = 0; start < ids.length; start += limits.blockTokens) {
       throwIfAborted(signal);
       const tokens = ids.slice(start, start + limits.blockTokens);
@@ -224,8 +210,9 @@ export class Session implements TokenSession {
       const status = await this.#runner.run(block, { signal, timeoutMs: this.#options.timeoutMs });
       this.#last = { block, status };
       this.#position += tokens.length;
-      for (let t = first; t < tokens.length; t++) visit(start + t, this.#runner.readLogits(t));
+      for (let t = first; t < tokens.length; t++) logits.push(this.#runner.readLogits(t));
     }
+    return logits;
   }
 
   #checkTokens(ids: readonly number[]): void {

@@ -69,7 +69,7 @@ export function checkStatus(status: RunStatus, describe: (descriptor: number) =>
     case "nonFinite":
       throw new DeviceError(
         "NON_FINITE",
-        `An activation became infinite or not a number at ${where}; the logits are not to be used.`,
+        "An activation became infinite or not a number; the logits are not to be used.",
         { hint: "The model's weights or the quantization are at fault; run accllm verify on the image." },
       );
     case "abiMismatch":

@@ -9,10 +9,8 @@ export interface TraceEntry {
   readonly buffer: DumpPlace["buffer"];
   /** Position of the token in the sequence. */
   readonly position: number;
-  /** float32 values; the codes, as numbers, for buffer a. */
+  /** float32 values; for buffer a the scale and then the codes. */
   readonly values: Float32Array;
-  /** Scale of the codes in buffer a. */
-  readonly scale: number | undefined;
 }
 
 /** Reads what a traced run has dumped, in the order of the command stream, tokens of a descriptor together. */
@@ -22,16 +20,9 @@ export function readTrace(runner: BlockRunner, dumps: readonly DumpPlace[], bloc
     const first = dump.headOnly ? block.firstLogit : 0;
     return Array.from({ length: block.tokens.length - first }, (_, i): TraceEntry => {
       const token = first + i;
-      const scaled = buffer === "a";
-      const row = runner.readFloats(dump.ioOffset + token * dump.rowBeats, length + (scaled ? 1 : 0));
-      return {
-        layer,
-        operation,
-        buffer,
-        position: block.position + token,
-        values: scaled ? row.subarray(1) : row,
-        scale: scaled ? row[0] : undefined,
-      };
+      const offset = dump.ioOffset + token * dump.rowBeats;
+      const values = runner.readFloats(offset, length + (buffer === "a" ? 1 : 0));
+      return { layer, operation, buffer, position: block.position + token, values };
     });
   });
 }

@@ -9,7 +9,8 @@ import { imageHeader, smallShape } from "./memory-image.ts";
 /** Sixteen words as bytes, written without the code under test. */
 function words(...values: number[]): Uint8Array {
   const bytes = new Uint8Array(64);
-  values.forEach((value, i) => new DataView(bytes.buffer).setUint32(4 * i, value, true));
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of values.entries()) view.setUint32(4 * i, value, true);
   return bytes;
 }
 
@@ -60,7 +61,7 @@ describe("disassemble", () => {
     fc.assert(
       fc.property(fc.array(fc.array(word, { minLength: 16, maxLength: 16 }), { maxLength: 4 }), (rows) => {
         const bytes = new Uint8Array(rows.length * 64);
-        rows.forEach((row, i) => bytes.set(words(...row), i * 64));
+        for (const [i, row] of rows.entries()) bytes.set(words(...row), i * 64);
         expect(assemble(disassemble(bytes))).toEqual(bytes);
       }),
       { numRuns: 2000 },

@@ -154,6 +154,6 @@ describe("planMemory", () => {
     expect(() => planMemory({ ...header, table: far }, tiny)).toThrow(code("TENSOR_PLACE"));
     expect(() => planMemory({ ...header, sections: [] }, tiny)).toThrow(code("MISSING_SECTION"));
     const deep = { ...header, model: { ...header.model, headDim: 258 } };
-    expect(() => planMemory(deep, tiny)).toThrow(code("MODEL_TOO_LARGE"));
+    expect(() => planMemory(deep, tiny)).toThrow(code("MODEL_LIMITS"));
   });
 });
