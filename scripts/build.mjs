@@ -2,12 +2,4 @@
 import { requireNode } from "./setup/node-version.mjs";
 
 requireNode();
-const [{ main }, { setUp }, { checkoutRoot }] = await Promise.all([
-  import("./setup/main.mjs"),
-  import("./setup/set-up.mjs"),
-  import("./setup/project.mjs"),
-]);
-await main(async ({ signal, terminal }) => {
-  await setUp({ root: checkoutRoot, signal, terminal });
-  return 0;
-});
+import("./setup/build.mjs");

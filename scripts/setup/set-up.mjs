@@ -28,7 +28,7 @@ import { xrtForTests } from "./xrt.mjs";
  */
 
 /**
- * Brings a checkout to the point where it runs: packages, programs, native build, TypeScript build; each only
+ * Brings a checkout to the point where it runs: programs, packages, native build, TypeScript build; each only
  * where its inputs changed since it was done. Says one line for each step that did something.
  * @param {object} options
  * @param {string} options.root the checkout
@@ -52,8 +52,8 @@ export async function setUp({ root, signal, terminal, forTests = false, whileLoc
     const needsTools = forTests || !nativeBuild.isCurrent?.({ paths });
     /** @type {Step[]} */
     const steps = [
-      dependencies,
       ...(needsTools ? [systemTools] : []),
+      dependencies,
       nativeBuild,
       typescriptBuild,
       ...(forTests ? [xrtForTests] : []),

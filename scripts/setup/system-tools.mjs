@@ -38,7 +38,12 @@ export const systemTools = {
     const missing = neededTools.filter((tool) => !isOnPath(tool));
     if (missing.length === 0) return { reused: true };
     if (!canInstallPackages()) throw new SetupFailure(missingToolsParagraph(missing));
-    await installPackages(missing, { log, signal, what: `Installing ${missing.join(", ")} with apt-get` });
+    await installPackages(missing, {
+      log,
+      signal,
+      what: `Installing ${missing.join(", ")} with apt-get`,
+      hint: missingToolsParagraph(missing),
+    });
     const still = missing.filter((tool) => !isOnPath(tool));
     if (still.length > 0) throw new SetupFailure(missingToolsParagraph(still));
     return { reused: false, text: `installed ${missing.join(", ")}` };
@@ -63,13 +68,12 @@ export function missingToolsParagraph(missing) {
 /**
  * Installs Debian packages, fetching the package lists first where they are absent.
  * @param {readonly string[]} packages
- * @param {{ log: string, signal: AbortSignal, what: string }} options
+ * @param {{ log: string, signal: AbortSignal, what: string, hint?: string }} options
  * @throws {SetupFailure}
  */
 export async function installPackages(packages, options) {
-  const { log, signal, what } = options;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const common = { cwd: "/", env, log, signal, what };
+  const common = { ...options, cwd: "/", env };
   const wait = ["-o", "DPkg::Lock::Timeout=120"];
   const install = ["install", "-y", "--no-install-recommends", ...wait, ...packages];
   // Mends what an interrupted installation left; does nothing otherwise.
@@ -79,9 +83,6 @@ export async function installPackages(packages, options) {
   } catch (error) {
     if (!(error instanceof SetupFailure)) throw error;
     await runQuietly("apt-get", ["update", ...wait], common);
-    await runQuietly("apt-get", install, {
-      ...common,
-      hint: `Install ${packages.join(" ")} by hand and type the command again.`,
-    });
+    await runQuietly("apt-get", install, common);
   }
 }
