@@ -25,10 +25,16 @@ export const nativeBuild = {
     forgetMovedTree(paths);
     const common = { cwd: paths.root, log, signal };
     const source = join(paths.root, "host", "emulator");
-    await runQuietly("cmake", ["-S", source, "-B", paths.native, "-DCMAKE_BUILD_TYPE=Release"], {
-      ...common,
-      what: "Configuring the native build (cmake)",
-    });
+    try {
+      await runQuietly("cmake", ["-S", source, "-B", paths.native, "-DCMAKE_BUILD_TYPE=Release"], {
+        ...common,
+        what: "Configuring the native build (cmake)",
+      });
+    } catch (error) {
+      // CMake's cache would hold on to a compiler that has been mended or replaced since.
+      rmSync(paths.native, { recursive: true, force: true });
+      throw error;
+    }
     // A compiler that was killed may leave half an object file with a new date, which make would trust.
     const unfinished = join(paths.native, ".unfinished");
     const clean = existsSync(unfinished) ? ["--clean-first"] : [];
