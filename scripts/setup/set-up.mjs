@@ -41,12 +41,12 @@ import { xrtForTests } from "./xrt.mjs";
  */
 export async function setUp({ root, signal, terminal, forTests = false, whileLocked }) {
   const paths = projectPaths(root);
-  const since = performance.now();
   const release = await takeLock(paths.lock, {
     signal,
     onWait: (pid) =>
       terminal.line(`Waiting for the set-up that process ${pid} is running in this checkout ...`),
   });
+  const since = performance.now();
   try {
     // With a native build that is done, a machine without a compiler will do; the HLS tests compile, though.
     const needsTools = forTests || !nativeBuild.isCurrent?.({ paths });
