@@ -33,7 +33,10 @@ export async function fillFrom(
   while (filled < into.length) {
     const { bytesRead } = await file.read(into, filled, into.length - filled, offset + filled);
     if (bytesRead === 0) {
-      throw new InputError("FILE_TRUNCATED", `${path} ends at byte ${offset + filled}; more was expected.`);
+      throw new InputError(
+        "FILE_TRUNCATED",
+        `${path} has become shorter while it was read: it has no byte ${offset + filled}.`,
+      );
     }
     filled += bytesRead;
   }
