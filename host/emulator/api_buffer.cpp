@@ -9,7 +9,8 @@ using namespace accllm::emulator;
 
 namespace {
 
-void* allocate(xrtDeviceHandle device, std::size_t size, xrtBufferFlags flags, xrtMemoryGroup group, void* user) {
+void* allocate(xrtDeviceHandle device, std::size_t size, xrtBufferFlags flags, xrtMemoryGroup group,
+               void* user) {
   const xrtBufferFlags type = flags & ~static_cast<xrtBufferFlags>(XRT_BO_FLAGS_MEMIDX_MASK);
   if (type != 0 && type != XCL_BO_FLAGS_CACHEABLE && type != XCL_BO_FLAGS_DEV_ONLY)
     throw ApiError(EOPNOTSUPP, "the emulator has normal, cacheable and device-only buffers");
@@ -19,12 +20,13 @@ void* allocate(xrtDeviceHandle device, std::size_t size, xrtBufferFlags flags, x
 
 }  // namespace
 
-xrtBufferHandle xrtBOAlloc(xrtDeviceHandle device, std::size_t size, xrtBufferFlags flags, xrtMemoryGroup group) {
+xrtBufferHandle xrtBOAlloc(xrtDeviceHandle device, std::size_t size, xrtBufferFlags flags,
+                           xrtMemoryGroup group) {
   return guarded<void*>(nullptr, [&] { return allocate(device, size, flags, group, nullptr); });
 }
 
-xrtBufferHandle xrtBOAllocUserPtr(xrtDeviceHandle device, void* memory, std::size_t size, xrtBufferFlags flags,
-                                  xrtMemoryGroup group) {
+xrtBufferHandle xrtBOAllocUserPtr(xrtDeviceHandle device, void* memory, std::size_t size,
+                                  xrtBufferFlags flags, xrtMemoryGroup group) {
   return guarded<void*>(nullptr,
                         [&] { return allocate(device, size, flags, group, required(memory, "userptr")); });
 }
@@ -53,7 +55,8 @@ void* xrtBOMap(xrtBufferHandle buffer) {
   return guarded<void*>(nullptr, [&] { return buffers().get(buffer)->host_memory(); });
 }
 
-int xrtBOSync(xrtBufferHandle buffer, enum xclBOSyncDirection direction, std::size_t size, std::size_t offset) {
+int xrtBOSync(xrtBufferHandle buffer, enum xclBOSyncDirection direction, std::size_t size,
+              std::size_t offset) {
   return guarded(-1, [&] {
     if (direction != XCL_BO_SYNC_BO_TO_DEVICE && direction != XCL_BO_SYNC_BO_FROM_DEVICE)
       throw ApiError(EINVAL, "unknown direction of sync");

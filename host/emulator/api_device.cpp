@@ -32,7 +32,8 @@ Uuid to_uuid(const unsigned char* bytes) {
 
 xrtDeviceHandle xrtDeviceOpen(unsigned int index) {
   return guarded<void*>(nullptr, [&] {
-    if (index != 0) throw ApiError(ENODEV, "Could not open device with index '" + std::to_string(index) + "'");
+    if (index != 0)
+      throw ApiError(ENODEV, "Could not open device with index '" + std::to_string(index) + "'");
     return devices().add(std::make_shared<Device>());
   });
 }

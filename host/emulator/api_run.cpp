@@ -15,8 +15,8 @@ void set_argument(Run& run, int index, std::va_list* values) {
   if (argument.global) {
     run.set_buffer(index, buffers().get(va_arg(*values, xrtBufferHandle)));
   } else if (argument.type == "float" || argument.type == "double") {
-    throw ApiError(EINVAL, "the emulator takes integer scalars; argument " + argument.name + " is a " +
-                               argument.type);
+    throw ApiError(
+        EINVAL, "the emulator takes integer scalars; argument " + argument.name + " is a " + argument.type);
   } else if (argument.bytes > 4) {
     run.set_scalar(index, va_arg(*values, std::uint64_t));
   } else {

@@ -16,8 +16,8 @@
 
 namespace accllm::emulator {
 
-/// Objects behind opaque handles. A handle is the object's address, as in XRT; one that is not open is an error
-/// instead of a crash.
+/// Objects behind opaque handles. A handle is the object's address, as in XRT; one that is not open is an
+/// error instead of a crash.
 template <typename Object>
 class Handles {
  public:

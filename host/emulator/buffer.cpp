@@ -38,11 +38,12 @@ std::pair<std::shared_ptr<MemoryBank>, std::uint64_t> reserve(
 
 }  // namespace
 
-Buffer::Buffer(std::shared_ptr<Device> device, std::shared_ptr<Design> design, std::shared_ptr<MemoryBank> bank)
+Buffer::Buffer(std::shared_ptr<Device> device, std::shared_ptr<Design> design,
+               std::shared_ptr<MemoryBank> bank)
     : device_(std::move(device)), design_(std::move(design)), bank_(std::move(bank)) {}
 
-std::shared_ptr<Buffer> Buffer::allocate(std::shared_ptr<Device> device, std::size_t bytes, std::uint32_t group,
-                                         bool device_only, void* user) {
+std::shared_ptr<Buffer> Buffer::allocate(std::shared_ptr<Device> device, std::size_t bytes,
+                                         std::uint32_t group, bool device_only, void* user) {
   auto design = device->design();
   if (bytes == 0) throw ApiError(EINVAL, "a buffer of 0 bytes");
   if (device->faults()->out_of_memory) throw ApiError(ENOMEM, "std::bad_alloc: out of device memory");

@@ -18,7 +18,8 @@ class Command {
   virtual void cancel() noexcept = 0;
 };
 
-/// The card's one compute unit: executes commands in order on a thread of its own, which starts with the first.
+/// The card's one compute unit: executes commands in order on a thread of its own, which starts with the
+/// first.
 class ComputeUnit {
  public:
   ComputeUnit() = default;

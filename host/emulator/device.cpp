@@ -27,12 +27,13 @@ void Device::load(Xclbin xclbin) {
   if (design_) {
     if (design_->xclbin.uuid == xclbin.uuid) return;
     if (design_.use_count() > 1)
-      throw ApiError(EBUSY, "xclbin " + to_string(design_->xclbin.uuid) + " is in use by open kernels or buffers");
+      throw ApiError(EBUSY,
+                     "xclbin " + to_string(design_->xclbin.uuid) + " is in use by open kernels or buffers");
   }
   auto design = std::make_shared<Design>();
   for (const MemoryEntry& memory : xclbin.memories)
-    design->banks.push_back(
-        memory.used ? std::make_shared<MemoryBank>(memory.tag, memory.base, memory.bytes) : nullptr);
+    design->banks.push_back(memory.used ? std::make_shared<MemoryBank>(memory.tag, memory.base, memory.bytes)
+                                        : nullptr);
   design->xclbin = std::move(xclbin);
   design_ = std::move(design);
 }

@@ -12,8 +12,8 @@
 
 namespace accllm::emulator {
 
-/// What a loaded xclbin makes of the card: its description, its memory and its compute units. Kernels and buffers
-/// keep it alive, so that closing in the wrong order is not a use after free.
+/// What a loaded xclbin makes of the card: its description, its memory and its compute units. Kernels and
+/// buffers keep it alive, so that closing in the wrong order is not a use after free.
 struct Design {
   Xclbin xclbin;
   std::vector<std::shared_ptr<MemoryBank>> banks;  ///< By MEM_TOPOLOGY index; null for unused entries.
@@ -25,8 +25,8 @@ struct Design {
 /// An emulated card. Every open yields a card of its own.
 class Device {
  public:
-  /// Loads an emulation xclbin; loading the one that is loaded does nothing. Throws ApiError (EINVAL, EBUSY while
-  /// kernels or buffers of another xclbin are open).
+  /// Loads an emulation xclbin; loading the one that is loaded does nothing. Throws ApiError (EINVAL, EBUSY
+  /// while kernels or buffers of another xclbin are open).
   void load(Xclbin xclbin);
   /// Throws ApiError (EINVAL) when no xclbin is loaded, (ENODEV) when the device is lost.
   std::shared_ptr<Design> design() const;

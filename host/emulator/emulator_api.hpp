@@ -15,8 +15,8 @@ ACCLLM_EXPORT int accllmEmuRunAbort(xrtRunHandle run);
 /// writes it to its message log.
 ACCLLM_EXPORT const char* accllmEmuLastError();
 
-/// Switches a fault on; `kind` as in enum Fault (faults.hpp). `address` and `bit` belong to bit_flip. 0, or -1 and
-/// errno.
+/// Switches a fault on; `kind` as in enum Fault (faults.hpp). `address` and `bit` belong to bit_flip. 0, or
+/// -1 and errno.
 ACCLLM_EXPORT int accllmEmuSetFault(xrtDeviceHandle device, std::uint32_t kind, std::uint64_t address,
                                     std::uint32_t bit);
 

@@ -7,7 +7,8 @@
 
 namespace accllm::emulator {
 
-/// Device memory that one kernel port sees: from the start of the buffer set as its argument to the buffer's end.
+/// Device memory that one kernel port sees: from the start of the buffer set as its argument to the buffer's
+/// end.
 struct PortMemory {
   std::byte* data;
   std::size_t bytes;

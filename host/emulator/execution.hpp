@@ -13,8 +13,8 @@
 
 namespace accllm::emulator {
 
-/// One start of a run: what the compute unit executes, and its state. Holds the design, hence the device memory,
-/// but neither device nor buffers, so that it may die on the compute unit's own thread.
+/// One start of a run: what the compute unit executes, and its state. Holds the design, hence the device
+/// memory, but neither device nor buffers, so that it may die on the compute unit's own thread.
 class Execution final : public Command {
  public:
   Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation);

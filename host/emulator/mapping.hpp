@@ -4,8 +4,8 @@
 
 namespace accllm::emulator {
 
-/// Anonymous zeroed pages, reserved without being committed, unmapped at the end. A page costs memory only once it
-/// is written, so that 32 HBM banks and 32 GB of DDR fit into any machine.
+/// Anonymous zeroed pages, reserved without being committed, unmapped at the end. A page costs memory only
+/// once it is written, so that 32 HBM banks and 32 GB of DDR fit into any machine.
 class Mapping {
  public:
   /// Throws ApiError (ENOMEM) when the address space does not hold `bytes`.
@@ -25,6 +25,8 @@ class Mapping {
 };
 
 constexpr std::size_t page_bytes = 4096;
-constexpr std::size_t round_to_page(std::size_t bytes) { return (bytes + page_bytes - 1) / page_bytes * page_bytes; }
+constexpr std::size_t round_to_page(std::size_t bytes) {
+  return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
 
 }  // namespace accllm::emulator

@@ -12,8 +12,9 @@ MemoryBank::MemoryBank(std::string name, std::uint64_t base, std::uint64_t bytes
 
 std::uint64_t MemoryBank::allocate(std::uint64_t bytes) {
   if (bytes > bytes_)
-    throw ApiError(ENOMEM, "std::bad_alloc: a buffer of " + std::to_string(bytes) + " bytes is larger than bank " +
-                               name_ + " of " + std::to_string(bytes_) + " bytes");
+    throw ApiError(ENOMEM, "std::bad_alloc: a buffer of " + std::to_string(bytes) +
+                               " bytes is larger than bank " + name_ + " of " + std::to_string(bytes_) +
+                               " bytes");
   const std::uint64_t size = round_to_page(bytes);
   std::lock_guard<std::mutex> lock(mutex_);
   std::uint64_t start = 0;

@@ -11,8 +11,8 @@
 
 namespace accllm::emulator {
 
-/// One memory bank of the card: an address range, its bytes, and which parts of it buffers hold. The bytes are
-/// reserved when the first buffer is allocated.
+/// One memory bank of the card: an address range, its bytes, and which parts of it buffers hold. The bytes
+/// are reserved when the first buffer is allocated.
 class MemoryBank {
  public:
   MemoryBank(std::string name, std::uint64_t base, std::uint64_t bytes);
@@ -21,7 +21,8 @@ class MemoryBank {
   std::uint64_t base() const noexcept { return base_; }
   std::uint64_t bytes() const noexcept { return bytes_; }
 
-  /// First fit on whole pages; returns the offset in the bank. Throws ApiError (ENOMEM) when no gap is large enough.
+  /// First fit on whole pages; returns the offset in the bank. Throws ApiError (ENOMEM) when no gap is large
+  /// enough.
   std::uint64_t allocate(std::uint64_t bytes);
   /// Frees what `allocate` returned. The content is lost.
   void release(std::uint64_t offset) noexcept;

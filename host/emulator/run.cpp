@@ -14,7 +14,8 @@ namespace {
 
 /// Index N of an argument named prefixN, or -1.
 int channel_of(const std::string& name, const std::string& prefix) {
-  if (name.size() <= prefix.size() || name.size() > prefix.size() + 3 || name.compare(0, prefix.size(), prefix) != 0)
+  if (name.size() <= prefix.size() || name.size() > prefix.size() + 3 ||
+      name.compare(0, prefix.size(), prefix) != 0)
     return -1;
   const std::string digits = name.substr(prefix.size());
   if (digits.find_first_not_of("0123456789") != std::string::npos) return -1;

@@ -13,7 +13,8 @@
 
 namespace accllm::emulator {
 
-/// A run object: argument values and the execution they were last started with. Destroying it ends the execution.
+/// A run object: argument values and the execution they were last started with. Destroying it ends the
+/// execution.
 class Run {
  public:
   explicit Run(std::shared_ptr<Kernel> kernel);
@@ -22,7 +23,8 @@ class Run {
   Run& operator=(const Run&) = delete;
 
   const Kernel& kernel() const noexcept { return *kernel_; }
-  /// Throws ApiError (EINVAL) for a scalar argument or a buffer in a bank that the argument is not connected to.
+  /// Throws ApiError (EINVAL) for a scalar argument or a buffer in a bank that the argument is not connected
+  /// to.
   void set_buffer(int index, std::shared_ptr<Buffer> buffer);
   /// Throws ApiError (EINVAL) for a pointer argument.
   void set_scalar(int index, std::uint64_t value);

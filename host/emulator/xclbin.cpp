@@ -74,7 +74,8 @@ std::optional<Bytes> find_section(const Bytes& file, SectionKind kind) {
 template <typename Visit>
 void for_entries(const Bytes& section, std::size_t first, std::size_t entry_bytes, Visit visit) {
   const auto count = section.read<std::int32_t>(0);
-  if (count < 0 || static_cast<std::size_t>(count) > max_entries) invalid("entry count " + std::to_string(count));
+  if (count < 0 || static_cast<std::size_t>(count) > max_entries)
+    invalid("entry count " + std::to_string(count));
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
     visit(section.slice(first + i * entry_bytes, entry_bytes));
 }
@@ -83,7 +84,8 @@ std::vector<MemoryEntry> parse_memories(const Bytes& section) {
   std::vector<MemoryEntry> memories;
   for_entries(section, 8, 40, [&](const Bytes& entry) {
     const auto kibibytes = entry.read<std::uint64_t>(8);
-    if (kibibytes > (std::uint64_t{1} << 40)) invalid("a memory bank of " + std::to_string(kibibytes) + " KiB");
+    if (kibibytes > (std::uint64_t{1} << 40))
+      invalid("a memory bank of " + std::to_string(kibibytes) + " KiB");
     memories.push_back({entry.text(24, 16), entry.read<std::uint8_t>(1) != 0, entry.read<std::uint64_t>(16),
                         kibibytes * 1024});
   });

@@ -7,8 +7,8 @@
 
 namespace accllm::emulator {
 
-/// An element of an XML document: name, attributes, child elements. Text between elements is dropped, because the
-/// metadata of an xclbin carries none.
+/// An element of an XML document: name, attributes, child elements. Text between elements is dropped, because
+/// the metadata of an xclbin carries none.
 struct XmlElement {
   std::string name;
   std::map<std::string, std::string> attributes;

@@ -5,9 +5,10 @@
 
 #include "xrt_types.hpp"
 
-// The part of XRT's native C API that the emulator exports: signatures and return codes of libxrt_coreutil.so.2
-// (XRT 2.13, headers xrt/xrt_device.h, xrt/xrt_bo.h, xrt/xrt_kernel.h, experimental/xrt_xclbin.h). Errors are null,
-// -1, the largest value of an unsigned type, or ERT_CMD_STATE_ABORT, and errno is set.
+// The part of XRT's native C API that the emulator exports: signatures and return codes of
+// libxrt_coreutil.so.2 (XRT 2.13, headers xrt/xrt_device.h, xrt/xrt_bo.h, xrt/xrt_kernel.h,
+// experimental/xrt_xclbin.h). Errors are null, -1, the largest value of an unsigned type, or
+// ERT_CMD_STATE_ABORT, and errno is set.
 #define ACCLLM_EXPORT __attribute__((visibility("default")))
 
 extern "C" {
@@ -29,7 +30,8 @@ ACCLLM_EXPORT std::size_t xrtXclbinGetNumKernels(xrtXclbinHandle xclbin);
 ACCLLM_EXPORT std::size_t xrtXclbinGetNumKernelComputeUnits(xrtXclbinHandle xclbin);
 
 ACCLLM_EXPORT xrtKernelHandle xrtPLKernelOpen(xrtDeviceHandle device, const xuid_t uuid, const char* name);
-ACCLLM_EXPORT xrtKernelHandle xrtPLKernelOpenExclusive(xrtDeviceHandle device, const xuid_t uuid, const char* name);
+ACCLLM_EXPORT xrtKernelHandle xrtPLKernelOpenExclusive(xrtDeviceHandle device, const xuid_t uuid,
+                                                       const char* name);
 ACCLLM_EXPORT int xrtKernelClose(xrtKernelHandle kernel);
 ACCLLM_EXPORT int xrtKernelArgGroupId(xrtKernelHandle kernel, int index);
 ACCLLM_EXPORT std::uint32_t xrtKernelArgOffset(xrtKernelHandle kernel, int index);

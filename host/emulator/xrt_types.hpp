@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-// Types of XRT's native C API, as its headers declare them. A program that includes XRT's own headers first gets
-// those; contract tests compile both together.
+// Types of XRT's native C API, as its headers declare them. A program that includes XRT's own headers first
+// gets those; contract tests compile both together.
 #ifndef _XRT_DEVICE_H_
 extern "C" {
 typedef void* xrtDeviceHandle;

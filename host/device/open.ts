@@ -1,0 +1,59 @@
+import { existsSync } from "node:fs";
+import { DeviceError, UsageError } from "../errors.ts";
+import type { Device } from "./device.ts";
+import { emulatorLibraryPath } from "./native.ts";
+import { type DeviceAddress, XrtDevice } from "./xrt/device.ts";
+import { requireXrtEnvironment, xrtLibraryPath } from "./xrt/environment.ts";
+import { openLibrary } from "./xrt/library.ts";
+import { probeDevice } from "./xrt/probe.ts";
+
+export interface OpenOptions {
+  /** Library to use instead of the one that the specification means; for tests. */
+  readonly libraryPath?: string;
+}
+
+/** What a device specification names. */
+export type DeviceSpecification =
+  | { readonly kind: "emulator" }
+  | { readonly kind: "xrt"; readonly address: DeviceAddress };
+
+const bdfPattern = /^(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
+
+/**
+ * Reads "emulator", "xrt:0" or "xrt:0000:3b:00.1".
+ * @throws UsageError DEVICE_UNKNOWN.
+ */
+export function parseDeviceSpecification(text: string): DeviceSpecification {
+  if (text === "emulator") return { kind: "emulator" };
+  const rest = text.startsWith("xrt:") ? text.slice(4).toLowerCase() : "";
+  if (/^\d{1,3}$/.test(rest)) return { kind: "xrt", address: { index: Number(rest) } };
+  if (bdfPattern.test(rest)) {
+    return { kind: "xrt", address: { bdf: rest.length < 12 ? `0000:${rest}` : rest } };
+  }
+  throw new UsageError("DEVICE_UNKNOWN", `'${text}' names no device.`, {
+    hint: "Write emulator, xrt:0 (the first card) or xrt:0000:3b:00.1 (a PCIe address); `accllm devices` lists them.",
+  });
+}
+
+/**
+ * Opens a device: "emulator", "xrt:<index>" or "xrt:<PCIe address>". A card's library and device are opened in a
+ * child process first, because XRT ends the process on some errors.
+ * @throws UsageError DEVICE_UNKNOWN; DeviceError EMULATOR_NOT_BUILT, XRT_NOT_INSTALLED, XRT_ENVIRONMENT,
+ *   XRT_CRASHED, XRT_LIBRARY_NOT_LOADED, XRT_SYMBOL_MISSING, DEVICE_NOT_OPENED.
+ */
+export async function openDevice(text: string, options: OpenOptions = {}): Promise<Device> {
+  const specification = parseDeviceSpecification(text);
+  if (specification.kind === "emulator") {
+    const path = options.libraryPath ?? emulatorLibraryPath();
+    if (!existsSync(path)) {
+      throw new DeviceError("EMULATOR_NOT_BUILT", `The emulator's library ${path} does not exist.`, {
+        hint: "Run `npm run build` in the checkout; it needs cmake and a C++ compiler.",
+      });
+    }
+    return new XrtDevice(openLibrary(path), { index: 0 }, "emulator (golden)");
+  }
+  const path = options.libraryPath ?? xrtLibraryPath();
+  requireXrtEnvironment();
+  await probeDevice(path, specification.address);
+  return new XrtDevice(openLibrary(path), specification.address, text);
+}

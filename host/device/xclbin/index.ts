@@ -1,0 +1,5 @@
+export { writeXclbin } from "./container.ts";
+export type * from "./description.ts";
+export { abiKey, emulationXclbin } from "./emulation.ts";
+export { sectionKinds, xclbinLimits, xclbinModes } from "./layout.ts";
+export { parseXclbin } from "./reader.ts";

@@ -1,0 +1,112 @@
+/**
+ * XRT's native C API (libxrt_coreutil.so.2) and what the emulator exports beside it: types and declarations, no
+ * logic. The only file of the host that imports koffi.
+ */
+import koffi from "koffi";
+
+/** An opaque handle; null is an error. */
+export type Handle = bigint;
+
+/** enum ert_cmd_state. */
+export const runStates = {
+  new: 1,
+  queued: 2,
+  running: 3,
+  completed: 4,
+  error: 5,
+  abort: 6,
+  submitted: 7,
+  timeout: 8,
+  noResponse: 9,
+} as const;
+
+/** enum xclBOSyncDirection. */
+export const syncDirections = { toDevice: 0, fromDevice: 1 } as const;
+
+/** Kinds of accllmEmuSetFault. */
+export const faultKinds = {
+  none: 0,
+  runHangs: 1,
+  runFails: 2,
+  bitFlip: 3,
+  outOfMemory: 4,
+  deviceLost: 5,
+} as const;
+
+export interface XrtFunctions {
+  xrtDeviceOpen(index: number): Handle | null;
+  xrtDeviceOpenByBDF(bdf: string): Handle | null;
+  xrtDeviceClose(device: Handle): number;
+  xrtDeviceLoadXclbinFile(device: Handle, path: string): number;
+  xrtDeviceGetXclbinUUID(device: Handle, out: Uint8Array): number;
+  xrtPLKernelOpen(device: Handle, uuid: Uint8Array, name: string): Handle | null;
+  xrtKernelClose(kernel: Handle): number;
+  xrtKernelArgGroupId(kernel: Handle, index: number): number;
+  xrtBOAllocUserPtr(
+    device: Handle,
+    memory: bigint,
+    bytes: number,
+    flags: number,
+    group: number,
+  ): Handle | null;
+  xrtBOFree(buffer: Handle): number;
+  xrtBOAddress(buffer: Handle): bigint | number;
+  xrtBOSync(buffer: Handle, direction: number, bytes: number, offset: number): number;
+  xrtRunOpen(kernel: Handle): Handle | null;
+  /** Variadic: the C type of the value, then the value. */
+  xrtRunSetArg(run: Handle, index: number, type: "void *" | "uint32_t", value: Handle | number): number;
+  xrtRunStart(run: Handle): number;
+  xrtRunWaitFor: ((run: Handle, milliseconds: number) => number) & {
+    async(run: Handle, milliseconds: number, done: (error: unknown, state: number) => void): void;
+  };
+  xrtRunState(run: Handle): number;
+  xrtRunClose(run: Handle): number;
+}
+
+export interface EmulatorFunctions {
+  accllmEmuRunAbort(run: Handle): number;
+  accllmEmuLastError(): string;
+  accllmEmuSetFault(device: Handle, kind: number, address: bigint, bit: number): number;
+}
+
+type Declarations<Functions> = Readonly<
+  Record<keyof Functions, readonly [result: string, parameters: readonly string[]]>
+>;
+
+export const xrtDeclarations: Declarations<XrtFunctions> = {
+  xrtDeviceOpen: ["void *", ["unsigned int"]],
+  xrtDeviceOpenByBDF: ["void *", ["const char *"]],
+  xrtDeviceClose: ["int", ["void *"]],
+  xrtDeviceLoadXclbinFile: ["int", ["void *", "const char *"]],
+  xrtDeviceGetXclbinUUID: ["int", ["void *", "_Out_ uint8_t *"]],
+  xrtPLKernelOpen: ["void *", ["void *", "const uint8_t *", "const char *"]],
+  xrtKernelClose: ["int", ["void *"]],
+  xrtKernelArgGroupId: ["int", ["void *", "int"]],
+  xrtBOAllocUserPtr: ["void *", ["void *", "void *", "size_t", "uint64_t", "uint32_t"]],
+  xrtBOFree: ["int", ["void *"]],
+  xrtBOAddress: ["uint64_t", ["void *"]],
+  xrtBOSync: ["int", ["void *", "int", "size_t", "size_t"]],
+  xrtRunOpen: ["void *", ["void *"]],
+  xrtRunSetArg: ["int", ["void *", "int", "..."]],
+  xrtRunStart: ["int", ["void *"]],
+  xrtRunWaitFor: ["int", ["void *", "unsigned int"]],
+  xrtRunState: ["int", ["void *"]],
+  xrtRunClose: ["int", ["void *"]],
+};
+
+export const emulatorDeclarations: Declarations<EmulatorFunctions> = {
+  accllmEmuRunAbort: ["int", ["void *"]],
+  accllmEmuLastError: ["const char *", []],
+  accllmEmuSetFault: ["int", ["void *", "uint32_t", "uint64_t", "uint32_t"]],
+};
+
+export interface NativeLibrary {
+  func(name: string, result: string, parameters: readonly string[]): unknown;
+}
+
+/** dlopen; throws when the library cannot be loaded. */
+export const loadLibrary = koffi.load as (path: string) => NativeLibrary;
+/** errno after the last call. */
+export const lastErrno = koffi.errno as () => number;
+/** Address of the first byte. */
+export const addressOf = koffi.address as (memory: Uint8Array) => bigint;

@@ -1,0 +1,105 @@
+import { DeviceError, UsageError } from "../../errors.ts";
+import type { DeviceBuffer, SyncDirection } from "../device.ts";
+import { addressOf, type Handle, syncDirections } from "./binding.ts";
+import type { XrtDevice } from "./device.ts";
+import { callFailed } from "./library.ts";
+
+const pageBytes = 4096;
+/** Offset of a sync, in bytes: the width of a memory channel. */
+export const syncAlignment = 64;
+
+/** `bytes` of zeroed memory that starts on a page. */
+function pageAligned(bytes: number): Uint8Array {
+  const memory = new Uint8Array(bytes + pageBytes);
+  const skip = Number(-addressOf(memory) & BigInt(pageBytes - 1));
+  return memory.subarray(skip, skip + bytes);
+}
+
+/**
+ * A buffer object on host memory of our own (xrtBOAllocUserPtr; XRT's own normal buffers are made the same way).
+ * So the view that `map` returns stays safe to touch after `close`, where a mapping of XRT's would dangle.
+ */
+export class XrtBuffer implements DeviceBuffer {
+  readonly bytes: number;
+  readonly address: bigint;
+  /** The kernel argument it was allocated for, for messages. */
+  readonly argument: string;
+  readonly device: XrtDevice;
+  /** Runs that have this buffer as an argument right now. */
+  users = 0;
+  readonly #host: Uint8Array;
+  #handle: Handle | undefined;
+
+  /** @throws DeviceError BUFFER_NOT_ALLOCATED. */
+  constructor(device: XrtDevice, argument: string, bytes: number, group: number, bankName: string) {
+    this.device = device;
+    this.argument = argument;
+    this.bytes = bytes;
+    this.#host = pageAligned(bytes);
+    const { library } = device;
+    const handle = library.xrt.xrtBOAllocUserPtr(device.handle, addressOf(this.#host), bytes, 0, group);
+    if (handle === null) {
+      throw callFailed(
+        library,
+        "BUFFER_NOT_ALLOCATED",
+        `A buffer of ${bytes} bytes for kernel argument ${argument} could not be allocated in bank ${bankName}`,
+        { hint: "Free buffers or use a smaller model or context; `accllm inspect IMAGE` prints the plan." },
+      );
+    }
+    this.#handle = handle;
+    this.address = BigInt(library.xrt.xrtBOAddress(handle));
+  }
+
+  /** @throws DeviceError BUFFER_CLOSED, DEVICE_CLOSED. */
+  get handle(): Handle {
+    if (this.#handle === undefined) {
+      throw new DeviceError("BUFFER_CLOSED", `The buffer for kernel argument ${this.argument} is closed.`);
+    }
+    return this.#handle;
+  }
+
+  map(): Uint8Array {
+    void this.handle;
+    return this.#host;
+  }
+
+  sync(direction: SyncDirection, bytes?: number, offset = 0): void {
+    const { handle } = this;
+    const length = bytes ?? this.bytes - offset;
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
+    if (!whole || offset < 0 || length < 0 || offset + length > this.bytes || offset % syncAlignment !== 0) {
+      throw new UsageError(
+        "SYNC_OUT_OF_RANGE",
+        `A sync of ${length} bytes at offset ${offset} does not fit the buffer for kernel argument ` +
+          `${this.argument}: it has ${this.bytes} bytes, and offsets are multiples of ${syncAlignment}.`,
+      );
+    }
+    const { library } = this.device;
+    if (library.xrt.xrtBOSync(handle, syncDirections[direction], length, offset) !== 0) {
+      throw callFailed(
+        library,
+        "SYNC_FAILED",
+        `${length} bytes at offset ${offset} of the buffer for ${this.argument} could not be copied ` +
+          `${direction === "toDevice" ? "to" : "from"} the device`,
+      );
+    }
+  }
+
+  /** @throws DeviceError BUFFER_IN_USE while a run uses it. */
+  close(): void {
+    if (this.#handle === undefined) return;
+    if (this.users > 0) {
+      throw new DeviceError("BUFFER_IN_USE", `A running kernel still uses the buffer for ${this.argument}.`);
+    }
+    this.release();
+  }
+
+  /** Frees the buffer whatever uses it; for the device's own close. */
+  release(): void {
+    if (this.#handle === undefined) return;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    this.device.forget(this);
+    this.device.library.xrt.xrtBOFree(handle);
+  }
+}

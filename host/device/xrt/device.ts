@@ -1,0 +1,160 @@
+import { readFileSync, statSync } from "node:fs";
+import { DeviceError, InputError } from "../../errors.ts";
+import type { Device } from "../device.ts";
+import { parseXclbin, type Xclbin, xclbinLimits } from "../xclbin/index.ts";
+import type { Handle } from "./binding.ts";
+import { XrtBuffer } from "./buffer.ts";
+import { requireLoadable } from "./compatibility.ts";
+import { XrtKernel } from "./kernel.ts";
+import { callFailed, type XrtLibrary } from "./library.ts";
+import { registerDevice, unregisterDevice } from "./open-devices.ts";
+import { sliceMs } from "./run.ts";
+
+/** The device to open: an index or a PCIe address ("0000:3b:00.1"). */
+export type DeviceAddress = { readonly index: number } | { readonly bdf: string };
+
+function readXclbin(path: string): Xclbin {
+  let bytes: Uint8Array;
+  try {
+    const { size } = statSync(path);
+    if (size > xclbinLimits.fileBytes) {
+      throw new InputError("XCLBIN_INVALID", `${path} has ${size} bytes, more than any xclbin.`);
+    }
+    bytes = readFileSync(path);
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError("XCLBIN_UNREADABLE", `The xclbin ${path} cannot be read: ${reason}.`, { cause });
+  }
+  try {
+    return parseXclbin(bytes);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError(cause.code, `${path}: ${cause.message}`, {
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      cause,
+    });
+  }
+}
+
+/** A device behind XRT's C API, whichever library implements it. */
+export class XrtDevice implements Device {
+  readonly library: XrtLibrary;
+  #name: string;
+  #handle: Handle | undefined;
+  #xclbin: Xclbin | undefined;
+  readonly #kernels = new Set<XrtKernel>();
+  readonly #buffers = new Set<XrtBuffer>();
+
+  /** @throws DeviceError DEVICE_NOT_OPENED. */
+  constructor(library: XrtLibrary, address: DeviceAddress, name: string) {
+    this.library = library;
+    this.#name = name;
+    const handle =
+      "bdf" in address
+        ? library.xrt.xrtDeviceOpenByBDF(address.bdf)
+        : library.xrt.xrtDeviceOpen(address.index);
+    if (handle === null) {
+      throw callFailed(library, "DEVICE_NOT_OPENED", `The device ${name} could not be opened`, {
+        hint: "`accllm devices` lists what there is, `accllm doctor` says what is missing.",
+      });
+    }
+    this.#handle = handle;
+    registerDevice(this);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get closed(): boolean {
+    return this.#handle === undefined;
+  }
+
+  get uuid(): string | undefined {
+    return this.#xclbin?.uuid;
+  }
+
+  /** @throws DeviceError DEVICE_CLOSED. */
+  get handle(): Handle {
+    if (this.#handle === undefined) {
+      throw new DeviceError("DEVICE_CLOSED", `The device ${this.name} is closed.`, {
+        hint: "It is closed after a run that hangs and cannot be aborted; open it again.",
+      });
+    }
+    return this.#handle;
+  }
+
+  /**
+   * @throws InputError XCLBIN_UNREADABLE, XCLBIN_INVALID; DeviceError XCLBIN_WRONG_MODE, XCLBIN_WRONG_ABI,
+   *   XCLBIN_NOT_LOADED, XCLBIN_NOT_ACTIVE.
+   */
+  load(xclbinPath: string): void {
+    const { handle } = this;
+    const xclbin = readXclbin(xclbinPath);
+    requireLoadable(xclbin, xclbinPath, this.library);
+    if (this.library.xrt.xrtDeviceLoadXclbinFile(handle, xclbinPath) !== 0) {
+      throw callFailed(
+        this.library,
+        "XCLBIN_NOT_LOADED",
+        `The xclbin ${xclbinPath} (${xclbin.uuid}, for ${xclbin.platform}) could not be loaded on ${this.name}`,
+        {
+          hint: "It must be built for the shell that the card runs, and no other process may use the card with another xclbin.",
+        },
+      );
+    }
+    const active = new Uint8Array(16);
+    if (this.library.xrt.xrtDeviceGetXclbinUUID(handle, active) !== 0) {
+      throw callFailed(this.library, "XCLBIN_NOT_ACTIVE", `The UUID loaded on ${this.name} cannot be read`);
+    }
+    if (Buffer.compare(active, xclbin.header.uuid) !== 0) {
+      throw new DeviceError(
+        "XCLBIN_NOT_ACTIVE",
+        `${this.name} runs xclbin ${Buffer.from(active).toString("hex")} instead of ${xclbin.uuid}.`,
+        { hint: "Another process may have loaded it; close that process and try again." },
+      );
+    }
+    this.#xclbin = xclbin;
+  }
+
+  /** @throws DeviceError XCLBIN_MISSING, KERNEL_UNKNOWN, KERNEL_NOT_OPENED. */
+  openKernel(name: string): XrtKernel {
+    void this.handle;
+    const xclbin = this.#xclbin;
+    if (xclbin === undefined) {
+      throw new DeviceError("XCLBIN_MISSING", `No xclbin is loaded on ${this.name}.`);
+    }
+    const metadata = xclbin.kernels.find((kernel) => kernel.name === name);
+    if (metadata === undefined) {
+      const names = xclbin.kernels.map((kernel) => kernel.name).join(", ") || "none";
+      throw new DeviceError("KERNEL_UNKNOWN", `The xclbin has no kernel '${name}'; its kernels: ${names}.`);
+    }
+    const kernel = new XrtKernel(this, metadata, xclbin.header.uuid, xclbin.groups);
+    this.#kernels.add(kernel);
+    return kernel;
+  }
+
+  /** For {@link XrtKernel} and {@link XrtBuffer}: what the device closes with itself. */
+  remember(buffer: XrtBuffer): void {
+    this.#buffers.add(buffer);
+  }
+
+  forget(part: XrtBuffer | XrtKernel): void {
+    if (part instanceof XrtBuffer) this.#buffers.delete(part);
+    else this.#kernels.delete(part);
+  }
+
+  close(): void {
+    if (this.#handle === undefined) return;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    unregisterDevice(this);
+    const waiting = [...this.#kernels].some((kernel) => kernel.busy);
+    // A wait in a thread of the pool holds the run's handle until its slice is over.
+    if (waiting) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * sliceMs);
+    for (const kernel of this.#kernels) kernel.closeRuns();
+    for (const buffer of [...this.#buffers]) buffer.release();
+    for (const kernel of [...this.#kernels]) kernel.release();
+    this.library.xrt.xrtDeviceClose(handle);
+  }
+}

@@ -1,0 +1,176 @@
+import { DeviceError, UsageError } from "../../errors.ts";
+import type { Kernel, KernelArgument, RunOptions } from "../device.ts";
+import type { KernelArgumentMetadata, KernelMetadata, Memory } from "../xclbin/index.ts";
+import type { Handle } from "./binding.ts";
+import { XrtBuffer } from "./buffer.ts";
+import type { XrtDevice } from "./device.ts";
+import { callFailed } from "./library.ts";
+import { execute } from "./run.ts";
+
+export class XrtKernel implements Kernel {
+  readonly name: string;
+  readonly arguments: readonly string[];
+  readonly device: XrtDevice;
+  readonly #metadata: KernelMetadata;
+  readonly #groups: readonly Memory[];
+  #handle: Handle | undefined;
+  /** Run objects that are not in use; opening one costs more than setting its arguments again. */
+  readonly #idle: Handle[] = [];
+  readonly #running = new Set<Handle>();
+
+  /** @throws DeviceError KERNEL_NOT_OPENED. */
+  constructor(device: XrtDevice, metadata: KernelMetadata, uuid: Uint8Array, groups: readonly Memory[]) {
+    this.device = device;
+    this.name = metadata.name;
+    this.arguments = metadata.arguments.map((argument) => argument.name);
+    this.#metadata = metadata;
+    this.#groups = groups;
+    const handle = device.library.xrt.xrtPLKernelOpen(device.handle, uuid, metadata.name);
+    if (handle === null) {
+      throw callFailed(device.library, "KERNEL_NOT_OPENED", `Kernel ${metadata.name} could not be opened`, {
+        hint: "Another process may hold the card; `accllm devices` shows what is loaded.",
+      });
+    }
+    this.#handle = handle;
+  }
+
+  get handle(): Handle {
+    if (this.#handle === undefined) throw new DeviceError("KERNEL_CLOSED", `Kernel ${this.name} is closed.`);
+    return this.#handle;
+  }
+
+  /** Whether a run of this kernel is under way. */
+  get busy(): boolean {
+    return this.#running.size > 0;
+  }
+
+  #argument(name: string): { index: number; metadata: KernelArgumentMetadata } {
+    const index = this.arguments.indexOf(name);
+    const metadata = this.#metadata.arguments[index];
+    if (metadata === undefined) {
+      throw new DeviceError("ARGUMENT_UNKNOWN", `Kernel ${this.name} has no argument '${name}'.`, {
+        hint: `Its arguments are ${this.arguments.join(", ")}; the xclbin may belong to another version.`,
+      });
+    }
+    return { index, metadata };
+  }
+
+  /** @throws DeviceError ARGUMENT_UNKNOWN, BANK_NOT_CONNECTED, BUFFER_TOO_LARGE, BUFFER_NOT_ALLOCATED. */
+  allocate(argument: string, bytes: number): XrtBuffer {
+    if (!Number.isSafeInteger(bytes) || bytes <= 0) {
+      throw new UsageError("BUFFER_SIZE", `A buffer of ${bytes} bytes cannot be allocated.`);
+    }
+    const { index } = this.#argument(argument);
+    const { library } = this.device;
+    const group = library.xrt.xrtKernelArgGroupId(this.handle, index);
+    const bank = this.#groups[group];
+    if (group < 0 || bank === undefined) {
+      throw callFailed(
+        library,
+        "BANK_NOT_CONNECTED",
+        `Argument ${argument} of kernel ${this.name} is not connected to a memory bank`,
+      );
+    }
+    if (BigInt(bytes) > bank.bytes) {
+      throw new DeviceError(
+        "BUFFER_TOO_LARGE",
+        `A buffer of ${bytes} bytes for kernel argument ${argument} does not fit into bank ${bank.tag}, ` +
+          `which has ${bank.bytes} bytes.`,
+        { hint: "Use a smaller model, fewer bits per weight or a shorter context." },
+      );
+    }
+    const buffer = new XrtBuffer(this.device, argument, bytes, group, bank.tag);
+    this.device.remember(buffer);
+    return buffer;
+  }
+
+  #setArgument(run: Handle, name: string, value: KernelArgument | undefined): void {
+    const { index, metadata } = this.#argument(name);
+    const fits = metadata.kind === "memory" ? value instanceof XrtBuffer : typeof value === "number";
+    if (!fits || value === undefined) {
+      const wanted = metadata.kind === "memory" ? "a buffer of this device" : "a number";
+      throw new DeviceError(
+        "ARGUMENT_WRONG",
+        `Argument ${name} of kernel ${this.name} takes ${wanted}, and ${value === undefined ? "is missing" : "got something else"}.`,
+      );
+    }
+    const { xrt } = this.device.library;
+    let result: number;
+    if (value instanceof XrtBuffer) {
+      if (value.device !== this.device) {
+        throw new DeviceError("ARGUMENT_WRONG", `The buffer for argument ${name} belongs to another device.`);
+      }
+      result = xrt.xrtRunSetArg(run, index, "void *", value.handle);
+    } else {
+      result = xrt.xrtRunSetArg(run, index, "uint32_t", Number(value) >>> 0);
+    }
+    if (result !== 0) {
+      throw callFailed(
+        this.device.library,
+        "ARGUMENT_NOT_SET",
+        `Argument ${name} of kernel ${this.name} could not be set`,
+        { hint: "Allocate the buffer with Kernel.allocate for this very argument." },
+      );
+    }
+  }
+
+  #openRun(): Handle {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    const run = this.device.library.xrt.xrtRunOpen(this.handle);
+    if (run === null) {
+      throw callFailed(
+        this.device.library,
+        "RUN_NOT_OPENED",
+        `A run of kernel ${this.name} could not be opened`,
+      );
+    }
+    return run;
+  }
+
+  async run(args: Readonly<Record<string, KernelArgument>>, options: RunOptions = {}): Promise<void> {
+    void this.handle;
+    for (const name of Object.keys(args)) this.#argument(name);
+    const buffers = Object.values(args).filter((value) => value instanceof XrtBuffer);
+    const run = this.#openRun();
+    this.#running.add(run);
+    for (const buffer of buffers) buffer.users++;
+    let reusable = false;
+    try {
+      for (const name of this.arguments) this.#setArgument(run, name, args[name]);
+      await execute(this.device, this.name, run, options);
+      reusable = true;
+    } finally {
+      for (const buffer of buffers) buffer.users--;
+      // Closing the device has closed the run already.
+      if (this.#running.delete(run)) {
+        if (reusable) this.#idle.push(run);
+        else this.device.library.xrt.xrtRunClose(run);
+      }
+    }
+  }
+
+  /** @throws DeviceError KERNEL_IN_USE while it runs. */
+  close(): void {
+    if (this.busy) throw new DeviceError("KERNEL_IN_USE", `Kernel ${this.name} is running.`);
+    this.release();
+  }
+
+  /** Closes runs and kernel whatever goes on; for the device's own close. */
+  closeRuns(): void {
+    const { xrt, emulator } = this.device.library;
+    for (const run of this.#running) emulator?.accllmEmuRunAbort(run);
+    for (const run of [...this.#running, ...this.#idle]) xrt.xrtRunClose(run);
+    this.#running.clear();
+    this.#idle.length = 0;
+  }
+
+  release(): void {
+    if (this.#handle === undefined) return;
+    this.closeRuns();
+    const handle = this.#handle;
+    this.#handle = undefined;
+    this.device.forget(this);
+    this.device.library.xrt.xrtKernelClose(handle);
+  }
+}

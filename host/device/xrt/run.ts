@@ -1,0 +1,107 @@
+import { DeviceError, InterruptedError } from "../../errors.ts";
+import type { RunOptions } from "../device.ts";
+import { type Handle, runStates } from "./binding.ts";
+import type { XrtDevice } from "./device.ts";
+import { callFailed } from "./library.ts";
+
+export const defaultTimeoutMs = 60_000;
+/** How long one wait blocks a thread of the pool; the longest that a cancellation may go unnoticed. */
+export const sliceMs = 20;
+/** How long a run that was told to end may take to do so. */
+const abortGraceMs = 1_000;
+/** How long an interrupted run may take to complete where the library cannot abort it. */
+const interruptGraceMs = 120;
+
+const finalStates: ReadonlySet<number> = new Set([
+  runStates.completed,
+  runStates.error,
+  runStates.abort,
+  runStates.timeout,
+  runStates.noResponse,
+]);
+
+/** One wait of at most `milliseconds` on a thread of the pool. */
+function waitSlice(device: XrtDevice, run: Handle, milliseconds: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    device.library.xrt.xrtRunWaitFor.async(run, Math.max(1, Math.ceil(milliseconds)), (error, state) =>
+      error ? reject(error) : resolve(state),
+    );
+  });
+}
+
+/** Waits until the run's state is final or `until` (performance.now()) has passed; undefined in the latter case. */
+async function waitUntil(
+  device: XrtDevice,
+  run: Handle,
+  until: number,
+  stop: () => boolean,
+): Promise<number | undefined> {
+  for (;;) {
+    const left = until - performance.now();
+    if (left <= 0 || stop()) return undefined;
+    const state = await waitSlice(device, run, Math.min(sliceMs, left));
+    if (device.closed) throw new DeviceError("DEVICE_CLOSED", "The device was closed while the kernel ran.");
+    if (state !== runStates.timeout) {
+      if (finalStates.has(state)) return state;
+    } else if (device.library.xrt.xrtRunState(run) === runStates.timeout) {
+      // The slice's end and the card's own time-out have the same number; only the latter is the run's state.
+      return state;
+    }
+  }
+}
+
+/** Ends a run that is to end early. True when it has ended; the device is closed when it cannot be ended. */
+async function endEarly(device: XrtDevice, run: Handle, graceMs: number): Promise<boolean> {
+  const { emulator } = device.library;
+  if (emulator !== undefined) emulator.accllmEmuRunAbort(run);
+  const grace = emulator === undefined ? graceMs : abortGraceMs;
+  const state = await waitUntil(device, run, performance.now() + grace, () => false);
+  if (state === undefined) device.close();
+  return state !== undefined;
+}
+
+function failed(device: XrtDevice, kernel: string, state: number): DeviceError {
+  if (state === runStates.abort) {
+    return new DeviceError("RUN_ABORTED", `Kernel ${kernel} was aborted on ${device.name}.`);
+  }
+  if (state === runStates.timeout || state === runStates.noResponse) {
+    return new DeviceError("RUN_TIMEOUT", `The card reports that kernel ${kernel} does not respond.`, {
+      hint: "Reset the card with `xbutil reset` and look at `dmesg`.",
+    });
+  }
+  return new DeviceError("RUN_FAILED", `Kernel ${kernel} ended in the error state on ${device.name}.`, {
+    hint: "On a card, `xbutil examine` and `dmesg` say why; try the same command with --device emulator.",
+  });
+}
+
+/**
+ * Starts a run whose arguments are set and waits for it without blocking the event loop.
+ * @throws DeviceError RUN_NOT_STARTED, RUN_FAILED, RUN_ABORTED, RUN_TIMEOUT, DEVICE_CLOSED; InterruptedError.
+ */
+export async function execute(
+  device: XrtDevice,
+  kernel: string,
+  run: Handle,
+  options: RunOptions,
+): Promise<void> {
+  const { timeoutMs = defaultTimeoutMs, signal } = options;
+  if (signal?.aborted) throw new InterruptedError();
+  if (device.library.xrt.xrtRunStart(run) !== 0) {
+    throw callFailed(device.library, "RUN_NOT_STARTED", `Kernel ${kernel} could not be started`);
+  }
+  const interrupted = () => signal?.aborted === true;
+  const state = await waitUntil(device, run, performance.now() + timeoutMs, interrupted);
+  if (state === undefined) {
+    const wasInterrupted = interrupted();
+    const usable = await endEarly(device, run, wasInterrupted ? interruptGraceMs : 0);
+    if (wasInterrupted) throw new InterruptedError();
+    throw new DeviceError(
+      "RUN_TIMEOUT",
+      `Kernel ${kernel} did not complete within ${timeoutMs} ms on ${device.name}` +
+        `${usable ? "" : "; the device was closed"}.`,
+      { hint: "If the model is large, raise the time-out; on a card, reset it with `xbutil reset`." },
+    );
+  }
+  if (interrupted()) throw new InterruptedError();
+  if (state !== runStates.completed) throw failed(device, kernel, state);
+}

@@ -1,0 +1,204 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Kernel, KernelArgument } from "../../host/device/device.ts";
+import { openDevice } from "../../host/device/open.ts";
+import { emulationXclbin, parseXclbin, writeXclbin } from "../../host/device/xclbin/index.ts";
+import { faultKinds } from "../../host/device/xrt/binding.ts";
+import type { XrtDevice } from "../../host/device/xrt/device.ts";
+import { platforms } from "../../quant/format/platform.ts";
+import { deviceContract } from "./suite.ts";
+import { buildDouble, makeWorkspace } from "./support.ts";
+
+const jobUntilCancelled = 0xffffffff;
+const jobThrows = 0xfffffffe;
+
+let libraryPath: string;
+let workspace: ReturnType<typeof makeWorkspace>;
+beforeAll(() => {
+  libraryPath = buildDouble();
+  workspace = makeWorkspace();
+});
+afterAll(() => workspace.remove());
+
+const open = async () => (await openDevice("emulator", { libraryPath })) as XrtDevice;
+
+describe("device contract: emulator", () => {
+  deviceContract({ open, xclbin: () => workspace.xclbin, executes: true });
+});
+
+describe("emulator: faults", () => {
+  let device: XrtDevice;
+  let kernel: Kernel;
+  let args: Record<string, KernelArgument>;
+
+  beforeEach(async () => {
+    device = await open();
+    device.load(workspace.xclbin);
+    kernel = device.openKernel("accllm");
+    args = { job: 1 };
+    for (const name of ["w0", "w1", "kv0", "table", "io"]) args[name] = kernel.allocate(name, 4096);
+  });
+  afterEach(() => device.close());
+
+  function fault(kind: keyof typeof faultKinds, address = 0n, bit = 0): void {
+    expect(device.library.emulator?.accllmEmuSetFault(device.handle, faultKinds[kind], address, bit)).toBe(0);
+  }
+
+  it("a run that never completes times out, and the device is usable after", async () => {
+    fault("runHangs");
+    await expect(kernel.run(args, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: "RUN_TIMEOUT",
+      exitCode: 4,
+    });
+    fault("none");
+    await kernel.run(args);
+    expect(device.closed).toBe(false);
+  });
+
+  it("a run is interrupted by its signal, and the device is usable after", async () => {
+    const stop = new AbortController();
+    const run = kernel.run({ ...args, job: jobUntilCancelled }, { signal: stop.signal });
+    setTimeout(() => stop.abort(), 30);
+    await expect(run).rejects.toMatchObject({ code: "INTERRUPTED" });
+    await kernel.run(args);
+  });
+
+  it("a run that ends in the error state is an error, and the device is usable after", async () => {
+    fault("runFails");
+    await expect(kernel.run(args)).rejects.toMatchObject({ code: "RUN_FAILED" });
+    fault("none");
+    await kernel.run(args);
+  });
+
+  it("an engine that throws is a run in the error state", async () => {
+    await expect(kernel.run({ ...args, job: jobThrows })).rejects.toMatchObject({ code: "RUN_FAILED" });
+    await kernel.run(args);
+  });
+
+  it("a flipped bit is what the kernel reads", async () => {
+    const table = args.table;
+    if (table === undefined || typeof table === "number") throw new Error("no table");
+    fault("bitFlip", table.address + 1n, 3);
+    await kernel.run(args);
+    const { io } = args;
+    if (io === undefined || typeof io === "number") throw new Error("no io");
+    io.sync("fromDevice");
+    expect(io.map()[13]).toBe(8);
+    expect(table.map()[1]).toBe(0);
+  });
+
+  it("a bit outside every buffer cannot be flipped", () => {
+    expect(device.library.emulator?.accllmEmuSetFault(device.handle, faultKinds.bitFlip, 1n << 40n, 0)).toBe(
+      -1,
+    );
+  });
+
+  it("out of device memory is said so", () => {
+    fault("outOfMemory");
+    expect(() => kernel.allocate("w0", 64)).toThrowError(
+      expect.objectContaining({ code: "BUFFER_NOT_ALLOCATED", message: expect.stringContaining("ENOMEM") }),
+    );
+    fault("none");
+    kernel.allocate("w0", 64);
+  });
+
+  it("a device lost while a kernel runs ends the run, fails every call, and another can be opened", async () => {
+    const run = kernel.run({ ...args, job: jobUntilCancelled });
+    setTimeout(() => fault("deviceLost"), 30);
+    await expect(run).rejects.toMatchObject({ code: "RUN_FAILED" });
+    await expect(kernel.run(args)).rejects.toMatchObject({
+      code: "RUN_NOT_STARTED",
+      message: expect.stringContaining("ENODEV"),
+    });
+    expect(() => kernel.allocate("w0", 64)).toThrowError(expect.objectContaining({ exitCode: 4 }));
+    device.close();
+    const next = await open();
+    next.load(workspace.xclbin);
+    next.close();
+  });
+
+  it("closing the device ends a run under way", async () => {
+    const run = kernel.run({ ...args, job: jobUntilCancelled });
+    setTimeout(() => device.close(), 20);
+    await expect(run).rejects.toMatchObject({ code: "DEVICE_CLOSED" });
+  });
+
+  it("a buffer that a running kernel uses cannot be closed", async () => {
+    const stop = new AbortController();
+    const run = kernel.run({ ...args, job: jobUntilCancelled }, { signal: stop.signal });
+    const { io } = args;
+    if (io === undefined || typeof io === "number") throw new Error("no io");
+    expect(() => io.close()).toThrowError(expect.objectContaining({ code: "BUFFER_IN_USE" }));
+    stop.abort();
+    await expect(run).rejects.toMatchObject({ code: "INTERRUPTED" });
+    io.close();
+  });
+});
+
+describe("emulator: xclbin files", () => {
+  const sound = emulationXclbin(platforms.tiny!);
+
+  async function load(bytes: Uint8Array): Promise<void> {
+    const path = join(workspace.folder, "other.xclbin");
+    writeFileSync(path, bytes);
+    const device = await open();
+    try {
+      device.load(path);
+    } finally {
+      device.close();
+    }
+  }
+
+  it("refuses a file for a card", async () => {
+    const parsed = parseXclbin(sound);
+    const forCard = writeXclbin({ ...parsed, header: { ...parsed.header, mode: 1 } });
+    await expect(load(forCard)).rejects.toMatchObject({ code: "XCLBIN_WRONG_MODE" });
+  });
+
+  it("refuses a kernel of another interface version", async () => {
+    const text = Buffer.from(sound)
+      .toString("latin1")
+      .replace('"accllm.abi","value":"1"', '"accllm.abi","value":"9"');
+    await expect(load(Buffer.from(text, "latin1"))).rejects.toMatchObject({ code: "XCLBIN_WRONG_ABI" });
+  });
+
+  it("refuses a file cut short, and one that does not exist", async () => {
+    await expect(load(sound.subarray(0, sound.length - 64))).rejects.toMatchObject({
+      code: "XCLBIN_INVALID",
+    });
+    const device = await open();
+    expect(() => device.load(join(workspace.folder, "absent"))).toThrowError(
+      expect.objectContaining({ code: "XCLBIN_UNREADABLE", exitCode: 3 }),
+    );
+    device.close();
+  });
+
+  it("does not replace an xclbin while a kernel of it is open", async () => {
+    const other = join(workspace.folder, "u280.xclbin");
+    writeFileSync(other, emulationXclbin(platforms.u280!));
+    const device = await open();
+    device.load(workspace.xclbin);
+    const kernel = device.openKernel("accllm");
+    expect(() => device.load(other)).toThrowError(
+      expect.objectContaining({ code: "XCLBIN_NOT_LOADED", message: expect.stringContaining("EBUSY") }),
+    );
+    kernel.close();
+    device.load(other);
+    expect(device.openKernel("accllm").arguments).toHaveLength(35);
+    device.close();
+  });
+
+  it("refuses a kernel by the UUID of another xclbin", async () => {
+    const device = await open();
+    device.load(workspace.xclbin);
+    const { xrt } = device.library;
+    expect(xrt.xrtPLKernelOpen(device.handle, new Uint8Array(16).fill(7), "accllm")).toBeNull();
+    expect(xrt.xrtPLKernelOpen(device.handle, parseXclbin(sound).header.uuid, "accllm:{other}")).toBeNull();
+    const kernel = xrt.xrtPLKernelOpen(device.handle, parseXclbin(sound).header.uuid, "accllm:{accllm_1}");
+    expect(kernel).not.toBeNull();
+    expect(xrt.xrtKernelClose(kernel!)).toBe(0);
+    expect(xrt.xrtKernelClose(kernel!)).toBe(-1);
+    device.close();
+  });
+});

@@ -1,0 +1,24 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { openDevice } from "../../host/device/open.ts";
+import { deviceContract } from "./suite.ts";
+import { makeWorkspace, makeXrtFolder, xrtLibrary } from "./support.ts";
+
+/**
+ * The suite against XRT's own library in noop mode: it parses the xclbin, finds kernels, argument groups and
+ * connectivity, and completes runs without executing anything. This file has a process of its own.
+ */
+describe.skipIf(xrtLibrary === undefined)(
+  "device contract: XRT in noop mode (needs Debian's libxrt1)",
+  () => {
+    let workspace: ReturnType<typeof makeWorkspace>;
+    beforeAll(() => {
+      workspace = makeWorkspace();
+      // XRT reads both when it is loaded.
+      process.env.XCL_EMULATION_MODE = "noop";
+      process.env.XILINX_XRT = makeXrtFolder(workspace.folder);
+    });
+    afterAll(() => workspace.remove());
+
+    deviceContract({ open: () => openDevice("xrt:0"), xclbin: () => workspace.xclbin, executes: false });
+  },
+);
