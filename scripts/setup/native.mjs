@@ -23,6 +23,7 @@ export const nativeBuild = {
     if (stamp.current(inputs)) return { reused: true };
     stamp.clear();
     forgetMovedTree(paths);
+    mkdirSync(paths.native, { recursive: true });
     const common = { cwd: paths.root, log, signal };
     const source = join(paths.root, "host", "emulator");
     try {
@@ -79,7 +80,6 @@ function inputsOf(root) {
  * @param {import("./project.mjs").ProjectPaths} paths
  */
 function forgetMovedTree(paths) {
-  mkdirSync(paths.native, { recursive: true });
   const cache = join(paths.native, "CMakeCache.txt");
   if (!existsSync(cache)) return;
   const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, "utf8"))?.[1];
