@@ -146,14 +146,12 @@ function matrixShapes(config: ModelConfig): MatrixShape[] {
   return shapes;
 }
 
-/** Zero-points as the quantizer may choose them, in half steps: z from 0 to the largest code plus a half. */
+/** Zero-points in half steps: mostly in the middle of the codes, now and then anything that the layout holds. */
 function randomZeroHalf(random: Random, format: WeightFormat): number {
-  const { bits, zeroShift } = weightFormats[format];
-  const codes = 1 << bits;
-  const step = 1 << zeroShift;
-  const middle = codes - 1 - ((codes - 1) % step);
-  if (random.chance(0.9)) return Math.max(0, middle + step * random.between(-1, 1));
-  return step * random.below(Math.floor((2 * codes - 1) / step) + 1);
+  const { bits, zeroShift, zeroCodes } = weightFormats[format];
+  if (random.chance(0.04)) return random.below(zeroCodes) << zeroShift;
+  const middle = ((1 << bits) - 1) >> zeroShift;
+  return (middle + random.between(-1, 1)) << zeroShift;
 }
 
 function randomWeights(random: Random, layout: MatrixLayout, gain: number): Uint8Array[] {
