@@ -32,6 +32,7 @@ export class Session implements TokenSession {
   readonly deviceName: string;
   readonly engine: string;
   readonly vocabSize: number;
+  readonly layers: number;
   readonly maxPositions = maxPositions;
   readonly #options: SessionOptions;
   readonly #memory: DeviceMemory;
@@ -78,6 +79,7 @@ export class Session implements TokenSession {
     this.deviceName = options.device.name;
     this.engine = options.engine ?? /\(([^)]+)\)/.exec(options.device.name)?.[1] ?? "xrt";
     this.vocabSize = options.image.header.model.vocabSize;
+    this.layers = options.image.header.model.layers;
   }
 
   /** Tokens run since the last reset. */
