@@ -107,7 +107,7 @@ function matricesProblem(header: ImageHeader): string | undefined {
     extents.push({ what: `tensor "${name}"`, offset: tensor.offset, beats });
   }
   for (const name of weightSections(header)) {
-    const found = extentsProblem(extents, sectionOf(header, name));
+    const found = fillProblem(extents, sectionOf(header, name));
     if (found !== undefined) return found;
   }
   return undefined;
@@ -133,19 +133,18 @@ function tableProblem(header: ImageHeader): string | undefined {
   for (const [layer, offset] of table.keyMeans.entries()) {
     extents.push({ what: `the key mean of layer ${layer}`, offset, beats: meanBeats });
   }
-  return extentsProblem(extents, sectionOf(header, sectionNames.table));
+  return fillProblem(extents, sectionOf(header, sectionNames.table));
 }
 
-function extentsProblem(extents: readonly Extent[], section: ImageSection): string | undefined {
+/** What is wrong with the places in a section: overlaps, or another end than the section's. */
+function fillProblem(extents: readonly Extent[], section: ImageSection): string | undefined {
   let end = 0;
   for (const { what, offset, beats } of [...extents].sort((a, b) => a.offset - b.offset)) {
     if (offset < end) return `${what} overlaps what precedes it`;
     end = offset + beats;
-    if (end * beatBytes > section.bytes) {
-      return `${what} ends at beat ${end}, but section "${section.name}" has only ${section.bytes} bytes`;
-    }
   }
-  return undefined;
+  if (end * beatBytes === section.bytes) return undefined;
+  return `section "${section.name}" has ${section.bytes} bytes; what lies in it ends at byte ${end * beatBytes}`;
 }
 
 function sectionOf(header: ImageHeader, name: string): ImageSection {

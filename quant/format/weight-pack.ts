@@ -84,7 +84,7 @@ export function packRows(
         packPlane(bytes, unit + p * beatBytes, rows.codes, at * groupSize, 2 * p);
       const scale = start + scaleBeat(layout, g) * beatBytes;
       const entry = (g % groupsPerScaleBeat) * tileRows + lane;
-      putBits(bytes, scale * 8 + 16 * entry, 16, rows.scales[at]!);
+      putWord(bytes, scale + 2 * entry, rows.scales[at]!);
       putBits(bytes, scale * 8 + 384 + 5 * entry, 5, rows.zeroHalves[at]! >> zeroShift);
     }
   }
@@ -121,7 +121,7 @@ export function unpackRows(
       }
       const scale = start + scaleBeat(layout, g) * beatBytes;
       const entry = (g % groupsPerScaleBeat) * tileRows + lane;
-      rows.scales[at] = getBits(bytes, scale * 8 + 16 * entry, 16);
+      rows.scales[at] = getWord(bytes, scale + 2 * entry);
       rows.zeroHalves[at] = getBits(bytes, scale * 8 + 384 + 5 * entry, 5) << zeroShift;
     }
   }
@@ -129,39 +129,48 @@ export function unpackRows(
 }
 
 function packPlane(bytes: Uint8Array, unit: number, codes: Uint8Array, first: number, shift: number): void {
-  for (let i = 0; i < groupSize; i++) {
-    bytes[unit + (i >> 2)]! |= ((codes[first + i]! >> shift) & 3) << (2 * (i & 3));
+  for (let i = 0; i < groupSize; i += 4) {
+    const at = first + i;
+    bytes[unit + (i >> 2)] =
+      ((codes[at]! >> shift) & 3) |
+      (((codes[at + 1]! >> shift) & 3) << 2) |
+      (((codes[at + 2]! >> shift) & 3) << 4) |
+      (((codes[at + 3]! >> shift) & 3) << 6);
   }
 }
 
 // A 2:4 unit: 64 bits of codes, 43 bits of positions in base 6 (three quads a byte, the last quad in 3 bits),
 // one bit unused, 4 bits of 2z, 16 bits of m.
-const positionsBit = 64;
-const zeroBit = 108;
-const scaleBit = 112;
+const positionsByte = 8;
+/** The last quad's position in bits 0..2, 2z in bits 4..7. */
+const zeroByte = 13;
+const scaleByte = 14;
+
+/** First and second kept position by pattern. */
+const firstKept = Uint8Array.from(keepPatterns, ([first]) => first);
+const secondKept = Uint8Array.from(keepPatterns, ([, second]) => second);
 
 function packSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, at: number): void {
+  const { codes } = rows;
   const patterns = rows.patterns!;
-  for (let k = 0; k < quads; k++) {
-    const keep = keepPatterns[patterns[at * quads + k]!]!;
-    for (let j = 0; j < 2; j++) {
-      const code = rows.codes[at * groupSize + 4 * k + keep[j]!]! & 3;
-      const index = 2 * k + j;
-      bytes[unit + (index >> 2)]! |= code << (2 * (index & 3));
-    }
+  // Two quads keep four codes: a byte.
+  for (let k = 0; k < quads; k += 2) {
+    const low = at * groupSize + 4 * k;
+    const high = low + 4;
+    const lowPattern = patterns[at * quads + k]!;
+    const highPattern = patterns[at * quads + k + 1]!;
+    bytes[unit + (k >> 1)] =
+      (codes[low + firstKept[lowPattern]!]! & 3) |
+      ((codes[low + secondKept[lowPattern]!]! & 3) << 2) |
+      ((codes[high + firstKept[highPattern]!]! & 3) << 4) |
+      ((codes[high + secondKept[highPattern]!]! & 3) << 6);
   }
   for (let t = 0; t < 5; t++) {
     const p = at * quads + 3 * t;
-    putBits(
-      bytes,
-      unit * 8 + positionsBit + 8 * t,
-      8,
-      patterns[p]! + 6 * patterns[p + 1]! + 36 * patterns[p + 2]!,
-    );
+    bytes[unit + positionsByte + t] = patterns[p]! + 6 * patterns[p + 1]! + 36 * patterns[p + 2]!;
   }
-  putBits(bytes, unit * 8 + positionsBit + 40, 3, patterns[at * quads + 15]!);
-  putBits(bytes, unit * 8 + zeroBit, 4, rows.zeroHalves[at]!);
-  putBits(bytes, unit * 8 + scaleBit, 16, rows.scales[at]!);
+  bytes[unit + zeroByte] = patterns[at * quads + 15]! | (rows.zeroHalves[at]! << 4);
+  putWord(bytes, unit + scaleByte, rows.scales[at]!);
 }
 
 function unpackSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, at: number): void {
@@ -169,8 +178,8 @@ function unpackSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, 
   for (let k = 0; k < quads; k++) {
     const pattern =
       k === 15
-        ? getBits(bytes, unit * 8 + positionsBit + 40, 3)
-        : Math.floor(bytes[unit + 8 + Math.floor(k / 3)]! / 6 ** (k % 3)) % 6;
+        ? bytes[unit + zeroByte]! & 7
+        : Math.floor(bytes[unit + positionsByte + Math.floor(k / 3)]! / 6 ** (k % 3)) % 6;
     patterns[at * quads + k] = pattern;
     const keep = keepPatterns[pattern]!;
     for (let j = 0; j < 2; j++) {
@@ -178,8 +187,17 @@ function unpackSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, 
       rows.codes[at * groupSize + 4 * k + keep[j]!] = (bytes[unit + (index >> 2)]! >> (2 * (index & 3))) & 3;
     }
   }
-  rows.zeroHalves[at] = getBits(bytes, unit * 8 + zeroBit, 4);
-  rows.scales[at] = getBits(bytes, unit * 8 + scaleBit, 16);
+  rows.zeroHalves[at] = bytes[unit + zeroByte]! >> 4;
+  rows.scales[at] = getWord(bytes, unit + scaleByte);
+}
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value & 0xff;
+  bytes[at + 1] = value >> 8;
+}
+
+function getWord(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
 }
 
 function putBits(bytes: Uint8Array, bit: number, count: number, value: number): void {

@@ -45,8 +45,8 @@ export async function quantizeMatrix(
       const refused = quantizer.quantize(values, part);
       if (refused >= 0) {
         throw new InputError(
-          "WEIGHT_TOO_LARGE",
-          `Tensor "${name}" has weights in row ${row + refused} that are too large for the format ${tensor.format}.`,
+          "WEIGHT_RANGE",
+          `Tensor "${name}" has a weight in row ${row + refused} that is not finite or too large for any scale.`,
         );
       }
       packRows(layout, part, row, packed, firstBeat);

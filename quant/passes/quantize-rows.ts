@@ -42,7 +42,7 @@ export class RowQuantizer {
   /**
    * Quantizes rows 0 .. out.rows - 1 of `values` ([rows][columns], finite).
    * @param out its padding codes and patterns stay as they are, zero.
-   * @returns the first row whose weights are too large for the format's scales, or -1.
+   * @returns the first row with a weight that is not finite or too large for the format's scales, or -1.
    */
   quantize(values: Float32Array, out: QuantizedRows): number {
     for (let r = 0; r < out.rows; r++) {
@@ -55,6 +55,7 @@ export class RowQuantizer {
       if (this.#rounded.lostBits) this.error.roundedRows++;
       if (out.patterns) this.#encodeSparse(values, r, out, out.patterns);
       else this.#encodeDense(values, r, out);
+      if (!Number.isFinite(this.error.energy)) return r;
     }
     return -1;
   }

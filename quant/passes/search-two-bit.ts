@@ -21,6 +21,7 @@ export class TwoBitSearch {
   readonly #lists: Float64Array[] = [this.#positive, this.#positive, this.#positive];
   readonly #lengths = new Int32Array(thresholds);
   readonly #distances = new Float64Array(thresholds);
+  readonly #rates = new Float64Array(thresholds);
   readonly #next = new Int32Array(thresholds);
   readonly #events = new Float64Array(thresholds);
   #positives = 0;
@@ -42,9 +43,16 @@ export class TwoBitSearch {
     out.zeroHalf = 3;
     for (let k = 0; k <= this.#kind.maxZeroHalf; k++) {
       const zeroHalf = k < zeroOrder.length ? zeroOrder[k]! : k;
-      // A grid on one side of zero leaves the weights of the other side their whole energy.
-      if (zeroHalf === 0 && positiveEnergy <= this.#bestScore) continue;
+      // A side of zero that has no level keeps all its energy, one that has one level half a step away keeps what a
+      // single value leaves of it: more than the best so far may leave in all, mostly.
+      if (
+        zeroHalf < 2 &&
+        positiveEnergy + zeroHalf * oneLevel(negativeSum, this.#negatives) <= this.#bestScore
+      )
+        continue;
       if (zeroHalf >= 6 && negativeEnergy <= this.#bestScore) continue;
+      if (zeroHalf === 5 && negativeEnergy + oneLevel(positiveSum, this.#positives) <= this.#bestScore)
+        continue;
       if (this.#sweep(zeroHalf, positiveSum, negativeSum)) out.zeroHalf = zeroHalf;
     }
     out.scale = this.#bestScale;
@@ -86,6 +94,7 @@ export class TwoBitSearch {
     const lists = this.#lists;
     const lengths = this.#lengths;
     const distances = this.#distances;
+    const rates = this.#rates;
     const next = this.#next;
     const events = this.#events;
     for (let j = 0; j < thresholds; j++) {
@@ -94,9 +103,11 @@ export class TwoBitSearch {
       const length = distance > 0 ? this.#positives : distance < 0 ? this.#negatives : 0;
       lists[j] = list;
       lengths[j] = length;
+      // A threshold at zero has no events, and its rate is not used.
       distances[j] = Math.abs(distance);
+      rates[j] = 1 / distances[j]!;
       next[j] = 0;
-      events[j] = length > 0 ? list[0]! / distances[j]! : Number.POSITIVE_INFINITY;
+      events[j] = length > 0 ? list[0]! * rates[j]! : Number.POSITIVE_INFINITY;
     }
     const top = 3 - zeroHalf / 2;
     const bottom = zeroHalf / 2;
@@ -120,11 +131,16 @@ export class TwoBitSearch {
       a -= list[i]!;
       b -= 2 * distances[j]!;
       next[j] = i + 1;
-      events[j] = i + 1 < lengths[j]! ? list[i + 1]! / distances[j]! : Number.POSITIVE_INFINITY;
+      events[j] = i + 1 < lengths[j]! ? list[i + 1]! * rates[j]! : Number.POSITIVE_INFINITY;
     }
     this.#bestScore = score;
     return improved;
   }
+}
+
+/** Energy that one level takes off weights on its side of zero, at most. */
+function oneLevel(sum: number, count: number): number {
+  return count === 0 ? 0 : (sum * sum) / count;
 }
 
 function insert(sorted: Float64Array, length: number, v: number): void {

@@ -50,7 +50,7 @@ async function writeEmbedding(
       const bad = floatsToFloat16(row, halves.subarray(r * rowHalves, r * rowHalves + hiddenSize));
       if (bad >= 0) {
         throw new InputError(
-          "WEIGHT_TOO_LARGE",
+          "WEIGHT_RANGE",
           `Tensor "${EMBEDDING}" is ${row[bad]} at [${token + r}, ${bad}]; embeddings have to fit in float16.`,
         );
       }
