@@ -6,7 +6,7 @@
  * @returns the function that cuts.
  */
 export function mergeBoundaries(
-  merges: readonly (string | readonly [string, string])[],
+  merges: readonly string[] | readonly (readonly [string, string])[],
 ): (text: string) => string[] {
   /** Last character of a merge's left side and first of its right side, together. */
   const seams = new Set<string>();

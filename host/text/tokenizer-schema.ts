@@ -31,7 +31,10 @@ const tokenizerJsonSchema = z.looseObject({
     fuse_unk: z.boolean().nullish(),
     ignore_merges: z.boolean().nullish(),
     vocab: z.record(z.string(), tokenId),
-    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])).max(TOKENIZER_LIMITS.merges),
+    merges: z.union([
+      z.array(z.string()).max(TOKENIZER_LIMITS.merges),
+      z.array(z.tuple([z.string(), z.string()])).max(TOKENIZER_LIMITS.merges),
+    ]),
   }),
 });
 
