@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,12 @@ export function isCheckout(root: string = packageRoot): boolean {
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env, root: string = packageRoot): string {
   if (isCheckout(root)) return join(root, "build");
   return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "accllm");
+}
+
+/** Version of the package. */
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
+  return manifest.version;
 }
 
 function findPackageRoot(): string {

@@ -15,7 +15,8 @@ export interface Session {
   readonly maxPositions: number;
   /** Forgets the sequence; the next call is a prefill. */
   reset(): void;
-  close(): void;
+  /** Ends a call that is under way, then frees the device. */
+  close(): Promise<void>;
   readonly deviceName: string;
   readonly engine: string;
   /** Modelled seconds per decoded token on the card, undefined where nothing was modelled. */
@@ -35,7 +36,8 @@ export interface TextCodec {
   readonly eosIds: readonly number[];
   /** Ids of a prompt, with the beginning-of-sequence token in front where the model has one. */
   encode(text: string): readonly number[];
-  decoder(): TokenDecoder;
+  /** A decoder for what follows the prompt. */
+  decoder(prompt: readonly number[]): TokenDecoder;
   /** One token's text by itself. */
   tokenText(id: number): string;
 }
@@ -85,8 +87,8 @@ export interface DoneEvent {
   readonly device: {
     readonly name: string;
     readonly engine: string;
-    /** What the timing model says for the card; null where nothing was modelled. */
-    readonly modelledDecodeTokensPerSecond: number | null;
+    /** What the timing model says for the card; absent where nothing was modelled. */
+    readonly modelledDecodeTokensPerSecond?: number;
   };
 }
 
@@ -115,7 +117,7 @@ export async function* generate(
   const sampler = new Sampler(settings);
   for (const id of ids) sampler.accept(id);
 
-  const decoder = codec.decoder();
+  const decoder = codec.decoder(ids);
   const stop = new StopFilter(settings.stop);
   const clock = new Stopwatch();
   let prefillSeconds = 0;
@@ -180,7 +182,7 @@ export async function* generate(
     device: {
       name: session.deviceName,
       engine: session.engine,
-      modelledDecodeTokensPerSecond: modelled === undefined || modelled <= 0 ? null : 1 / modelled,
+      ...(modelled === undefined || modelled <= 0 ? {} : { modelledDecodeTokensPerSecond: 1 / modelled }),
     },
   };
 }

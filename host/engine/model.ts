@@ -60,9 +60,9 @@ export class Model<Info = unknown> {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new InterruptedError("The model was closed."));
-    // Waits for a step that is under way: a device must not be closed beneath it.
+    // The generator ends first, because it resets the session on its way out.
     await this.#running?.return(undefined);
-    this.#session.close();
+    await this.#session.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -48,7 +48,7 @@ export class ScriptedSession implements Session {
     this.#given = 0;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.busy) throw new Error("closed beneath a step");
     this.calls.push("close");
   }

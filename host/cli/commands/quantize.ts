@@ -1,0 +1,132 @@
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import type { QuantizeOptions, QuantizeReport } from "../../../quant/passes/quantize.ts";
+import { packageVersion } from "../../config/paths.ts";
+import {
+  GROUP_SIZE,
+  parseOverrides,
+  WEIGHT_FORMATS,
+  type WeightFormatName,
+} from "../../config/quantization.ts";
+import { type CliContext, write, writeJson } from "../context.ts";
+import { addExamples, numberOption, repeatedOption } from "../option.ts";
+import type { RunVerb } from "../program.ts";
+import { createProgress } from "../render/progress.ts";
+import { renderPairs, renderTable } from "../render/table.ts";
+import { formatBytes, formatSeconds } from "../render/units.ts";
+
+interface CommandOptions {
+  output: string;
+  weights: "auto" | WeightFormatName;
+  override?: string[];
+  rotateKv: boolean;
+  sinks?: number;
+  window?: number;
+  tokenizer?: string;
+}
+
+export function addQuantize(program: Command, run: RunVerb): void {
+  const positions = z.number().int().max(1_000_000);
+  const command = program
+    .command("quantize")
+    .description(
+      "Quantize a checkpoint into a model image. The image appears when it is complete, never in part.",
+    )
+    .argument("<checkpoint>", "Hugging Face folder (safetensors) or llama2.c .bin")
+    .requiredOption("-o, --output <image>", "model image to write (.accllm)")
+    .addOption(
+      new Option("--weights <format>", "auto takes w2s24 where the checkpoint is 2:4 already, else w2")
+        .choices(["auto", ...WEIGHT_FORMATS])
+        .default("auto"),
+    )
+    .addOption(
+      numberOption("--group <n>", "weights that share a scale", z.literal(GROUP_SIZE)).default(GROUP_SIZE),
+    )
+    .addOption(
+      repeatedOption(
+        "--override <tensor=format>",
+        "another format for a tensor, such as lm_head=w4 or layers.0.*=w8; may be repeated, the last that matches holds",
+      ),
+    )
+    .option(
+      "--rotate-kv",
+      "rotate queries, keys and values per head by a Hadamard matrix, against the loss of int4",
+      true,
+    )
+    .option("--no-rotate-kv", "do not rotate them")
+    .addOption(
+      numberOption("--sinks <n>", "first tokens that attention always sees (default: 4)", positions.min(0)),
+    )
+    .addOption(
+      numberOption(
+        "--window <n>",
+        "last tokens that attention sees, the current one included (default: 2044)",
+        positions.min(1),
+      ),
+    )
+    .option(
+      "--tokenizer <file>",
+      "tokenizer, where the checkpoint has none (tokenizer.json or llama2.c tokenizer.bin)",
+    )
+    .action((checkpoint: string, options: CommandOptions) =>
+      run(async (context) => {
+        const { override = [], rotateKv: hadamard, ...rest } = options;
+        const report = await quantizeWithProgress(context, {
+          checkpoint,
+          hadamard,
+          ...rest,
+          overrides: parseOverrides(override),
+        });
+        if (context.json) await writeJson(context, report);
+        else await write(context.stdout, renderReport(report));
+        return 0;
+      }),
+    );
+  addExamples(command, [
+    ["quantize models/demo -o demo.accllm", "2:4 and 2 bits, because the checkpoint is 2:4"],
+    ["quantize ./llama --weights w4 --override lm_head.weight=w8 -o llama.accllm", "4 bits, 8 in one tensor"],
+    ["quantize stories.bin --tokenizer tok512.bin --weights w8 -o stories.accllm", "a llama2.c checkpoint"],
+  ]);
+}
+
+/** Quantizes with a progress bar on stderr; also for the demo model of `run`. */
+export async function quantizeWithProgress(
+  context: CliContext,
+  request: QuantizeOptions,
+): Promise<QuantizeReport> {
+  const progress = createProgress(context, "Quantizing");
+  try {
+    return await context.services.quantize(
+      { ...request, generator: `accllm ${packageVersion()}` },
+      {
+        signal: context.signal,
+        progress: ({ done, total, tensor }) => progress.update(done, total, tensor),
+      },
+    );
+  } finally {
+    progress.stop();
+  }
+}
+
+function renderReport({ image, bytes, bitsPerWeight, seconds, tensors }: QuantizeReport): string {
+  const formats = new Map<string, { count: number; worst: number }>();
+  for (const { format, relativeError } of tensors) {
+    const { count, worst } = formats.get(format) ?? { count: 0, worst: 0 };
+    formats.set(format, { count: count + 1, worst: Math.max(worst, relativeError) });
+  }
+  const rows = Array.from(formats, ([format, { count, worst }]) => [
+    format,
+    String(count),
+    worst.toPrecision(3),
+  ]);
+  return [
+    renderTable([["format", "tensors", "largest relative error"], ...rows], ["left", "right", "right"]),
+    "\n",
+    renderPairs([
+      ["image", image],
+      ["size", formatBytes(bytes)],
+      ["weights", `${bitsPerWeight.toFixed(2)} bits each`],
+      ["time", formatSeconds(seconds)],
+    ]),
+  ].join("");
+}

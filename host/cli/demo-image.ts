@@ -1,0 +1,31 @@
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { cacheFolder, packageRoot } from "../config/paths.ts";
+import { quantizeWithProgress } from "./commands/quantize.ts";
+import { type CliContext, write } from "./context.ts";
+
+const checkpoint = join(packageRoot, "models", "demo");
+
+/**
+ * The model image of models/demo, kept as demo.accllm in the cache folder; made on first use and again where the
+ * checkpoint is newer than the image.
+ * @returns its path
+ */
+export async function demoImage(context: CliContext): Promise<string> {
+  const image = join(cacheFolder(context.env), "demo.accllm");
+  if ((await modified(image)) > (await newestIn(checkpoint))) return image;
+  await mkdir(dirname(image), { recursive: true });
+  if (!context.json) await write(context.stderr, "Quantizing the demo model; this happens once.\n");
+  await quantizeWithProgress(context, { checkpoint, output: image });
+  return image;
+}
+
+/** When a file last changed, in milliseconds; 0 where there is none. */
+async function modified(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
+}
+
+async function newestIn(folder: string): Promise<number> {
+  const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
+  return Math.max(...(await Promise.all(files.map(({ name }) => modified(join(folder, name))))));
+}

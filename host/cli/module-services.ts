@@ -1,0 +1,25 @@
+import type { Services } from "./services.ts";
+
+/** The real services, each importing its module when it is first used. */
+export const moduleServices: Services = {
+  async loadModel(path, options) {
+    const { loadModel } = await import("../engine/load.ts");
+    return loadModel(path, options);
+  },
+  async quantize(options, hooks) {
+    const { quantizeCheckpoint } = await import("../../quant/passes/quantize.ts");
+    return quantizeCheckpoint(options, hooks);
+  },
+  async perplexity(request, control) {
+    const { perplexityOf } = await import("./measure.ts");
+    return perplexityOf(request, control);
+  },
+  async verify(request, control) {
+    const { verifyDevice } = await import("./verification.ts");
+    return verifyDevice(request, control);
+  },
+  async inspect(path) {
+    const { inspectFile } = await import("./inspection.ts");
+    return inspectFile(path);
+  },
+};

@@ -1,0 +1,66 @@
+import { type Command, Option } from "commander";
+import type { z } from "zod";
+import { ENGINES, parseEngine } from "../config/engine.ts";
+import { describeIssue } from "../config/issue.ts";
+import { UsageError } from "../errors.ts";
+
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+
+/**
+ * An option that takes a number, checked by a schema.
+ * @param flags commander's, such as "--top-k <n>"
+ */
+export function numberOption(
+  flags: string,
+  description: string,
+  schema: z.ZodType<number | undefined>,
+): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text: string) => {
+    const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+    const problem = Number.isNaN(value) ? "it must be a number" : firstIssue(schema, value);
+    if (problem === undefined) return value;
+    throw new UsageError(
+      "BAD_OPTION",
+      `The option ${option.long} cannot be ${JSON.stringify(text)}: ${problem}.`,
+    );
+  });
+}
+
+function firstIssue(schema: z.ZodType, value: unknown): string | undefined {
+  const result = schema.safeParse(value);
+  return result.success ? undefined : describeIssue(result.error.issues[0]!);
+}
+
+/** An option that may be given several times; its values in order. */
+export function repeatedOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text: string, before: string[] | undefined) => [
+    ...(before ?? []),
+    text,
+  ]);
+}
+
+/** --device, --engine and --xclbin, for every verb that runs a model. */
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .option(
+      "--device <name>",
+      "emulator, xrt:0 (card by index) or xrt:0000:3b:00.1 (by PCIe address)",
+      "emulator",
+    )
+    .addOption(
+      new Option("--engine <name>", `engine of the emulator: ${ENGINES.join(", ")}`)
+        .default(ENGINES[0])
+        .argParser(parseEngine),
+    )
+    .option("--xclbin <file>", "bitstream to load into a card (default: bitstreams/<platform>.xclbin)");
+}
+
+/** Examples at the end of a verb's --help. */
+export function addExamples(
+  command: Command,
+  examples: readonly (readonly [line: string, what: string])[],
+): Command {
+  const lines = examples.map(([line, what]) => `  # ${what}\n  $ accllm ${line}`);
+  return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
+}

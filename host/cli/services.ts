@@ -1,0 +1,64 @@
+import type { QuantizeHooks, QuantizeOptions, QuantizeReport } from "../../quant/passes/quantize.ts";
+import type { EngineName } from "../config/engine.ts";
+import type { Model } from "../engine/model.ts";
+import type { VerifyReport } from "../engine/verify.ts";
+
+/**
+ * What the verbs do their work with. Each loads its module when it is called, so that `accllm --help` stays quick
+ * and a missing native library concerns only those who need it. Tests give their own.
+ */
+export interface Services {
+  loadModel(path: string, options: DeviceChoice & Interruptible): Promise<Model>;
+  quantize(options: QuantizeOptions, hooks: QuantizeHooks): Promise<QuantizeReport>;
+  perplexity(request: PerplexityRequest, control: Control): Promise<PerplexityReport>;
+  verify(request: VerifyRequest, control: Control): Promise<VerifyReport>;
+  inspect(path: string): Promise<Inspection>;
+}
+
+export interface Interruptible {
+  readonly signal: AbortSignal;
+}
+
+/** Long work: it can be interrupted and says how far it is. */
+export interface Control extends Interruptible {
+  readonly progress: (done: number, total: number) => void;
+}
+
+export interface DeviceChoice {
+  readonly device: string;
+  readonly engine: EngineName;
+  readonly xclbin?: string | undefined;
+}
+
+export interface PerplexityRequest extends DeviceChoice {
+  /** Model image or checkpoint. */
+  readonly path: string;
+  readonly text: string;
+  readonly context: number;
+  readonly maxTokens: number;
+  readonly tokenizer?: string | undefined;
+}
+
+export interface VerifyRequest extends DeviceChoice {
+  /** Model image. */
+  readonly path: string;
+  /** Random small models besides the image's own. */
+  readonly randomCases: number;
+  /** Seed of the first of them. */
+  readonly seed: number;
+}
+
+export interface PerplexityReport {
+  readonly tokens: number;
+  /** Mean, in nats per token. */
+  readonly nll: number;
+  readonly perplexity: number;
+  readonly seconds: number;
+}
+
+/** A file's content as titled groups of names and values, and the same for machines. */
+export interface Inspection {
+  readonly kind: "checkpoint" | "image" | "xclbin";
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly sections: readonly { readonly title: string; readonly rows: readonly (readonly string[])[] }[];
+}

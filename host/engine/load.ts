@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Image, openImage } from "../../quant/format/image.ts";
+import type { ImageHeader } from "../../quant/format/image-header.ts";
+import { platforms } from "../../quant/format/platform.ts";
+import { cacheFolder, packageRoot } from "../config/paths.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice, parseDeviceSpecification } from "../device/open.ts";
+import { emulationXclbin } from "../device/xclbin/index.ts";
+import { DeviceError, InputError, UsageError } from "../errors.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { textCodec } from "./codec.ts";
+import { Model } from "./model.ts";
+import { Session, type SessionOptions } from "./session.ts";
+
+export interface LoadOptions
+  extends Pick<SessionOptions, "sinks" | "window" | "trace" | "progress" | "signal"> {
+  /** "emulator" (default), "xrt:0" (a card by index) or "xrt:0000:3b:00.1" (by PCIe address). */
+  readonly device?: string | undefined;
+  /** Engine of the emulator; "golden" is the kernel's own source and the only one. */
+  readonly engine?: "golden" | undefined;
+  /** Bitstream for a card; default bitstreams/<platform>.xclbin of the package. */
+  readonly xclbin?: string | undefined;
+}
+
+/**
+ * Loads a model image onto a device.
+ * @returns a model that holds the device until it is closed
+ * @throws InputError for a bad image, DeviceError for a device that cannot be used, UsageError for a device's name
+ *   or a window that cannot be, InterruptedError
+ */
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model<ImageHeader>> {
+  const image = await openImage(path);
+  try {
+    const tokenizer = await imageTokenizer(image);
+    const session = await openSession(image, options);
+    return new Model(session, textCodec(tokenizer, image.header.model), image.header);
+  } finally {
+    await image.close();
+  }
+}
+
+/**
+ * Puts an open image on a device. The session owns the device; the image may be closed afterwards.
+ * @throws as loadModel
+ */
+export async function openSession(image: Image, options: LoadOptions = {}): Promise<Session> {
+  const { device: name, engine: _engine, xclbin, ...session } = options;
+  const device = await openConfiguredDevice(image.header.platform.name, { device: name, xclbin });
+  return Session.open({ ...session, device, image, ownsDevice: true });
+}
+
+/**
+ * Opens a device and loads a platform's bitstream, or its emulation.
+ * @returns the device, to be closed by the caller
+ * @throws UsageError, InputError, DeviceError as loadModel
+ */
+export async function openConfiguredDevice(
+  platform: string,
+  { device: name = "emulator", xclbin }: Pick<LoadOptions, "device" | "xclbin"> = {},
+): Promise<Device> {
+  const { kind } = parseDeviceSpecification(name);
+  const file = await (kind === "emulator"
+    ? emulationFile(platform, xclbin)
+    : bitstreamFile(platform, xclbin));
+  const device = await openDevice(name);
+  try {
+    device.load(file);
+    return device;
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
+/** The tokenizer that an image carries. */
+export async function imageTokenizer(image: Image): Promise<Tokenizer> {
+  const { tokenizerJson, tokenizerConfig } = await image.tokenizerFiles();
+  const { bosId, eosIds } = image.header.model;
+  return loadTokenizer(tokenizerJson, tokenizerConfig, {
+    ...(bosId === null ? {} : { bosId }),
+    ...(eosIds.length === 0 ? {} : { eosIds }),
+  });
+}
+
+/** The bitstream for a card. */
+async function bitstreamFile(platform: string, given: string | undefined): Promise<string> {
+  const file = given ?? join(packageRoot, "bitstreams", `${platform}.xclbin`);
+  if (existsSync(file)) return file;
+  throw new DeviceError("XCLBIN_MISSING", `There is no bitstream ${file}.`, {
+    hint: "Build or download one for this card and name it with --xclbin, or use --device emulator.",
+  });
+}
+
+/** The emulation's xclbin as a file, because XRT loads files. Written beside and renamed, as runs may be parallel. */
+async function emulationFile(name: string, given: string | undefined): Promise<string> {
+  if (given !== undefined) {
+    throw new UsageError(
+      "XCLBIN_FOR_EMULATOR",
+      `The emulator makes its own xclbin and takes none (${given}).`,
+      {
+        hint: "Name a card with --device xrt:0, or leave --xclbin out.",
+      },
+    );
+  }
+  const platform = Object.hasOwn(platforms, name) ? platforms[name] : undefined;
+  if (platform === undefined) {
+    throw new InputError(
+      "PLATFORM_UNKNOWN",
+      `The image is for the platform "${name}", which is unknown here.`,
+      {
+        hint: `Quantize the checkpoint again for one of ${Object.keys(platforms).join(", ")}.`,
+      },
+    );
+  }
+  const bytes = emulationXclbin(platform);
+  const folder = join(cacheFolder(), "emulation");
+  const file = join(folder, `${name}.xclbin`);
+  const present = await readFile(file).catch(() => undefined);
+  if (present !== undefined && Buffer.compare(present, bytes) === 0) return file;
+  await mkdir(folder, { recursive: true });
+  const partial = `${file}.${process.pid}.partial`;
+  try {
+    await writeFile(partial, bytes);
+    await rename(partial, file);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+  return file;
+}
