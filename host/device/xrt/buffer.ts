@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import { DeviceError, UsageError } from "../../errors.ts";
 import type { DeviceBuffer, SyncDirection } from "../device.ts";
 import { addressOf, type Handle, syncDirections } from "./binding.ts";
@@ -8,9 +9,20 @@ const pageBytes = 4096;
 /** Offset of a sync, in bytes: the width of a memory channel. */
 export const syncAlignment = 64;
 
-/** `bytes` of zeroed memory that starts on a page. */
+/**
+ * `bytes` of zeroed memory that starts on a page.
+ * @throws DeviceError HOST_MEMORY.
+ */
 function pageAligned(bytes: number): Uint8Array {
-  const memory = new Uint8Array(bytes + pageBytes);
+  let memory: Uint8Array;
+  try {
+    memory = new Uint8Array(bytes + pageBytes);
+  } catch (cause) {
+    throw new DeviceError("HOST_MEMORY", `There is no host memory for a buffer of ${bytes} bytes.`, {
+      hint: `One buffer has at most ${constants.MAX_LENGTH - pageBytes} bytes in this Node.js.`,
+      cause,
+    });
+  }
   const skip = Number(-addressOf(memory) & BigInt(pageBytes - 1));
   return memory.subarray(skip, skip + bytes);
 }
@@ -30,7 +42,7 @@ export class XrtBuffer implements DeviceBuffer {
   readonly #host: Uint8Array;
   #handle: Handle | undefined;
 
-  /** @throws DeviceError BUFFER_NOT_ALLOCATED. */
+  /** @throws DeviceError BUFFER_NOT_ALLOCATED, HOST_MEMORY. */
   constructor(device: XrtDevice, argument: string, bytes: number, group: number, bankName: string) {
     this.device = device;
     this.argument = argument;
