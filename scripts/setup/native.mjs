@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runQuietly } from "./command.mjs";
@@ -6,6 +6,7 @@ import { SetupFailure } from "./failure.mjs";
 import { sourceFiles } from "./source-files.mjs";
 import { fingerprint, Stamp } from "./stamp.mjs";
 
+const emulator = "libaccllm_emu.so";
 /** Folders with C++ that the emulator is built from. */
 const nativeFolders = ["hls", "host/emulator", "quant/native"];
 const isNativeSource = /(\.(c|cc|cpp|h|hpp|inl|in|cmake|map|def)|CMakeLists\.txt)$/;
@@ -49,15 +50,12 @@ export const nativeBuild = {
     } finally {
       if (!signal.aborted) rmSync(unfinished, { force: true });
     }
-    const outputs = sourceFiles(
-      paths.native,
-      [""],
-      (path) => path.endsWith(".so") && !path.startsWith("CMakeFiles"),
-    );
-    if (outputs.length === 0) throw new SetupFailure(`The native build made no library in ${paths.native}.`);
+    const outputs = readdirSync(paths.native).filter((name) => /^(lib.*\.so|accllm_\w+)$/.test(name));
+    if (!outputs.includes(emulator))
+      throw new SetupFailure(`The native build made no ${emulator} in ${paths.native}.`);
     stamp.write(
       inputs,
-      outputs.map((path) => join(paths.native, path)),
+      outputs.map((name) => join(paths.native, name)),
     );
     return { reused: false };
   },

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, expect, it, vi } from "vitest";
@@ -16,6 +16,7 @@ if [ "$1" = "-S" ]; then echo "CMAKE_HOME_DIRECTORY:INTERNAL=$2" > "$4/CMakeCach
 if [ -e fail ]; then exit 1; fi
 if [ -e hang ]; then touch hanging; sleep 30; fi
 echo library > "$2/libaccllm_emu.so"
+echo program > "$2/accllm_probe"
 `;
 
 let root: string;
@@ -40,7 +41,7 @@ const build = (signal = new AbortController().signal) => {
 const isCurrent = () => nativeBuild.isCurrent?.({ paths: projectPaths(root) });
 const calls = () => readFileSync(join(root, "calls"), "utf8").trim().split("\n");
 
-it("builds once, and again after a source or the library has changed", async () => {
+it("builds once, and again after a source or an output has changed", async () => {
   expect(isCurrent()).toBe(false);
   expect(await build()).toEqual({ reused: false });
   expect(calls()).toHaveLength(2);
@@ -52,6 +53,8 @@ it("builds once, and again after a source or the library has changed", async () 
   expect(isCurrent()).toBe(false);
   expect(await build()).toEqual({ reused: false });
   write(root, "build/native/libaccllm_emu.so", "");
+  expect(await build()).toEqual({ reused: false });
+  rmSync(join(root, "build", "native", "accllm_probe"));
   expect(await build()).toEqual({ reused: false });
   expect(calls().some((call) => call.includes("--clean-first"))).toBe(false);
 });
@@ -91,6 +94,6 @@ it("starts over in a build folder that was made elsewhere", async () => {
 
 it("does not call a build done that made no library", async () => {
   write(root, "bin/cmake", cmake.replace(/^echo library.*$/m, ""));
-  await expect(build()).rejects.toThrow(/made no library/);
+  await expect(build()).rejects.toThrow(/made no libaccllm_emu/);
   expect(isCurrent()).toBe(false);
 });
