@@ -104,3 +104,40 @@ export function pageMatrix(
       .slice(0, shape.columns),
   );
 }
+
+export interface PageKvShape {
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly kvChannels: number;
+  readonly sinks: number;
+  readonly window: number;
+}
+
+/** A cached key (or value) of a head and position, dequantized, from one layer's bytes of every KV channel. */
+export function pageKv(
+  shape: PageKvShape,
+  channels: readonly Uint8Array[],
+  head: number,
+  part: "key" | "value",
+  position: number,
+): number[] {
+  const { headDim, sinks } = shape;
+  const ring = shape.window + 15;
+  const slot = position < sinks ? position : sinks + ((position - sinks) % ring);
+  const blocks = Math.ceil((sinks + ring) / 16);
+  const blockBytes = 64 + 64 * Math.ceil((16 * headDim) / 2 / 64);
+  const bytes = channels[head % shape.kvChannels]!;
+  const region = 2 * Math.floor(head / shape.kvChannels) + (part === "key" ? 0 : 1);
+  const block = (region * blocks + Math.floor(slot / 16)) * blockBytes;
+  const scale = pageFloat16(bitsAt(bytes, 8 * (block + 4 * (slot % 16)), 16));
+  const minimum = pageFloat16(bitsAt(bytes, 8 * (block + 4 * (slot % 16)) + 16, 16));
+  const codes = block + 64 + ((slot % 16) * headDim) / 2;
+  return Array.from({ length: headDim }, (_, i) => bitsAt(bytes, 8 * codes + 4 * i, 4) * scale + minimum);
+}
+
+function pageFloat16(bits: number): number {
+  const sign = bits >= 0x8000 ? -1 : 1;
+  const e = Math.floor(bits / 1024) % 32;
+  const mantissa = bits % 1024;
+  return sign * (e === 0 ? mantissa / 2 ** 24 : (1 + mantissa / 1024) * 2 ** (e - 15));
+}
