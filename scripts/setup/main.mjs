@@ -34,7 +34,8 @@ export async function main(body) {
  */
 function tell(error, terminal) {
   if (error instanceof Interrupted) {
-    terminal.line(error.message);
+    // The terminal has written ^C, perhaps in the middle of a line.
+    terminal.line(`\n${error.message}`);
     return error.exitCode;
   }
   if (error instanceof SetupFailure) {

@@ -39,7 +39,7 @@ export class Terminal {
   }
 
   /**
-   * Shows that `name` is under way until the returned function is called; the detail can be changed.
+   * Shows that `name` is under way until `stop`, and how far, once it takes long enough to be seen.
    * @param {string} name
    */
   watch(name) {
@@ -53,11 +53,11 @@ export class Terminal {
       this.#stream.write(this.paint("dim", text));
       this.#redrawn = text;
     };
-    draw();
     const timer = setInterval(draw, 250);
     return {
       detail: (/** @type {string} */ text) => {
         detail = text;
+        draw();
       },
       stop: () => {
         clearInterval(timer);
