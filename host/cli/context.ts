@@ -25,17 +25,22 @@ export interface CliContext extends CliIo {
   readonly json: boolean;
   /** `--debug`: stack traces with errors. */
   readonly debug: boolean;
+  /** Fires when stdout cannot be written any more; `signal` fires then too. */
+  readonly outputGone: AbortSignal;
   /** Colors for stdout and stderr; they do nothing where the stream is no terminal or NO_COLOR is set. */
   readonly out: Colors;
   readonly err: Colors;
 }
 
-/** Adds what the global options say. */
-export function createContext(io: CliIo, { json, debug }: { json: boolean; debug: boolean }): CliContext {
+/** Adds what the global options say, and ends the work where stdout fails. */
+export function createContext(
+  io: CliIo,
+  options: Pick<CliContext, "json" | "debug" | "outputGone">,
+): CliContext {
   return {
     ...io,
-    json,
-    debug,
+    ...options,
+    signal: AbortSignal.any([io.signal, options.outputGone]),
     out: colorsFor(io.stdout, io.env),
     err: colorsFor(io.stderr, io.env),
   };

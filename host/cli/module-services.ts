@@ -22,4 +22,12 @@ export const moduleServices: Services = {
     const { inspectFile } = await import("./inspection.ts");
     return inspectFile(path);
   },
+  async doctor() {
+    const { doctor } = await import("../device/doctor.ts");
+    return doctor();
+  },
+  async devices() {
+    const { listDevices } = await import("../device/list.ts");
+    return listDevices();
+  },
 };

@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../config/paths.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { addDevices } from "./commands/devices.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addPerplexity } from "./commands/perplexity.ts";
 import { addQuantize } from "./commands/quantize.ts";
@@ -8,7 +10,7 @@ import { addRun } from "./commands/run.ts";
 import { addVerify } from "./commands/verify.ts";
 import { type CliContext, type CliIo, createContext } from "./context.ts";
 import { addExamples } from "./option.ts";
-import { reportError } from "./render/error.ts";
+import { describeFileError, reportError } from "./render/error.ts";
 
 /** What a verb's module adds its command with: runs an action and keeps its exit code (0 where it returns none). */
 export type RunVerb = (action: (context: CliContext) => Promise<number | undefined>) => Promise<void>;
@@ -20,31 +22,30 @@ export type RunVerb = (action: (context: CliContext) => Promise<number | undefin
  *   A reader of stdout that goes away (`| head`) ends the verb with 0.
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
-  const readerGone = new AbortController();
-  let outputError: NodeJS.ErrnoException | undefined;
-  const onOutputError = (error: NodeJS.ErrnoException) => {
-    outputError = error;
-    readerGone.abort(error);
-  };
+  const output = new AbortController();
+  const onOutputError = (error: NodeJS.ErrnoException) => output.abort(error);
   const ignore = () => {};
   io.stdout.on("error", onOutputError);
   // Where diagnostics cannot be written there is nobody to tell.
   io.stderr.on("error", ignore);
   try {
-    const signal = AbortSignal.any([io.signal, readerGone.signal]);
-    const code = await dispatch(argv, { ...io, signal });
+    const context = contextOf(argv, io, output.signal);
+    const code = await dispatch(argv, context);
     await flush(io);
-    if (outputError === undefined) return code;
-    if (outputError.code === "EPIPE") return 0;
-    return await reportError(contextOf(argv, io), outputError);
+    if (!output.signal.aborted) return code;
+    const error = output.signal.reason as NodeJS.ErrnoException;
+    if (error.code === "EPIPE") return 0;
+    const failure = new InputError("STDOUT_FAILED", `Cannot write to stdout: ${describeFileError(error)}.`, {
+      cause: error,
+    });
+    return await reportError({ ...context, json: false }, failure);
   } finally {
     io.stdout.off("error", onOutputError);
     io.stderr.off("error", ignore);
   }
 }
 
-async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
-  const context = contextOf(argv, io);
+async function dispatch(argv: readonly string[], context: CliContext): Promise<number> {
   let exitCode = 0;
   const program = createProgram(context, async (action) => {
     exitCode = (await action(context)) ?? 0;
@@ -53,6 +54,8 @@ async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
+    // The verb was ended because of stdout; runCli says so.
+    if (context.outputGone.aborted) return exitCode;
     if (!(error instanceof CommanderError)) return await reportError(context, error);
     if (error.exitCode === 0) return 0;
     // Without a verb commander has printed the help on stderr.
@@ -87,7 +90,7 @@ function createProgram(context: CliContext, run: RunVerb): Command {
     ["quantize ./my-llama -o my-llama.accllm", "make a model image of a checkpoint"],
     ["run my-llama.accllm --prompt Hello --json", "run it, one JSON object a token"],
   ]);
-  for (const add of [addQuantize, addRun, addPerplexity, addVerify, addInspect]) {
+  for (const add of [addQuantize, addRun, addPerplexity, addVerify, addInspect, addDoctor, addDevices]) {
     // Commands made by `command` inherit the settings above.
     add(program, run);
   }
@@ -95,10 +98,14 @@ function createProgram(context: CliContext, run: RunVerb): Command {
 }
 
 /** Global options are read ahead of parsing, because errors of parsing obey them too. */
-function contextOf(argv: readonly string[], io: CliIo): CliContext {
+function contextOf(argv: readonly string[], io: CliIo, outputGone: AbortSignal): CliContext {
   const end = argv.indexOf("--");
   const options = end < 0 ? argv : argv.slice(0, end);
-  return createContext(io, { json: options.includes("--json"), debug: options.includes("--debug") });
+  return createContext(io, {
+    json: options.includes("--json"),
+    debug: options.includes("--debug"),
+    outputGone,
+  });
 }
 
 /** commander's message "error: unknown option '--fo'\n(Did you mean --foo?)" as message and hint. */

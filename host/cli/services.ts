@@ -1,5 +1,6 @@
 import type { QuantizeHooks, QuantizeOptions, QuantizeReport } from "../../quant/passes/quantize.ts";
 import type { EngineName } from "../config/engine.ts";
+import type { Check, DeviceEntry } from "../device/check.ts";
 import type { Model } from "../engine/model.ts";
 import type { VerifyReport } from "../engine/verify.ts";
 
@@ -13,6 +14,8 @@ export interface Services {
   perplexity(request: PerplexityRequest, control: Control): Promise<PerplexityReport>;
   verify(request: VerifyRequest, control: Control): Promise<VerifyReport>;
   inspect(path: string): Promise<Inspection>;
+  doctor(): Promise<readonly Check[]>;
+  devices(): Promise<readonly DeviceEntry[]>;
 }
 
 export interface Interruptible {

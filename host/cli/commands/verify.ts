@@ -4,7 +4,7 @@ import { write, writeJson } from "../context.ts";
 import { addDeviceOptions, addExamples, numberOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
 import { createProgress } from "../render/progress.ts";
-import { formatCount } from "../render/units.ts";
+import { countOf } from "../render/units.ts";
 import type { DeviceChoice } from "../services.ts";
 
 interface VerifyOptions extends DeviceChoice {
@@ -54,7 +54,7 @@ export function addVerify(program: Command, run: RunVerb): void {
               `${context.out.red("differs")}  ${failure.case}: ${failure.detail}\n`,
             );
           }
-          const outcome = `${formatCount(report.cases)} cases, ${formatCount(report.mismatches)} mismatches`;
+          const outcome = `${countOf(report.cases, "case")}, ${countOf(report.mismatches, "mismatch", "mismatches")}`;
           const color = report.mismatches === 0 ? context.out.green : context.out.red;
           await write(context.stdout, `${color(outcome)}\n`);
         }

@@ -16,15 +16,19 @@ const FILE_ERRORS: Readonly<Record<string, string>> = {
   ELOOP: "its links form a loop",
 };
 
+/** What went wrong with a file, for people. */
+export function describeFileError(error: NodeJS.ErrnoException): string {
+  return FILE_ERRORS[error.code ?? ""] ?? error.message;
+}
+
 /** Any thrown value as an error of the ladder; what does not belong to it is a bug with exit code 1. */
 export function toAccllmError(error: unknown): AccllmError {
   if (error instanceof AccllmError) return error;
   if (error instanceof Error && error.name === "AbortError")
     return new InterruptedError("Interrupted.", { cause: error });
   const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
-  const meaning = code === undefined ? undefined : FILE_ERRORS[code];
-  if (meaning !== undefined) {
-    return new InputError(code!, `Cannot use ${path ?? "a file"}: ${meaning}.`, { cause: error });
+  if (code !== undefined && Object.hasOwn(FILE_ERRORS, code)) {
+    return new InputError(code, `Cannot use ${path ?? "a file"}: ${FILE_ERRORS[code]}.`, { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
   return new AccllmError("INTERNAL", `Internal error: ${message}`, {

@@ -1,6 +1,6 @@
 import type { DoneEvent, TokenEvent } from "../../engine/generate.ts";
 import { type CliContext, write, writeJson } from "../context.ts";
-import { formatRate, formatSeconds } from "./units.ts";
+import { countOf, formatRate, formatSeconds } from "./units.ts";
 
 /**
  * Shows a text as it is generated. With --json every event is a line of stdout. Else stdout gets the text and a line
@@ -22,7 +22,7 @@ export async function streamText(
       if (!begun && context.stdout.isTTY === true) await write(context.stdout, context.out.dim(prompt));
       begun = true;
       await write(context.stdout, event.text);
-    } else if (context.stdout.errored === null) {
+    } else if (!context.outputGone.aborted) {
       if (begun) await write(context.stdout, "\n");
       await write(context.stderr, `${context.err.dim(summarize(event))}\n`);
     }
@@ -41,8 +41,8 @@ function summarize({ reason, promptTokens, completionTokens, seed, timings, devi
   const rate = timings.decodeTokensPerSecond;
   const modelled = device.modelledDecodeTokensPerSecond;
   return [
-    `${completionTokens} tokens ${ENDINGS[reason]}`,
-    `prompt ${promptTokens} tokens in ${formatSeconds(timings.prefillSeconds)}`,
+    `${countOf(completionTokens, "token")} ${ENDINGS[reason]}`,
+    `prompt of ${countOf(promptTokens, "token")} in ${formatSeconds(timings.prefillSeconds)}`,
     ...(rate === null ? [] : [`${formatRate(rate)} tokens/s on ${deviceLabel(device)}`]),
     ...(modelled === undefined ? [] : [`${formatRate(modelled)} tokens/s on the card by the timing model`]),
     `seed ${seed}`,
