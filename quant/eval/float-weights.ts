@@ -1,3 +1,4 @@
+import { InterruptedError } from "../../host/errors.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { EMBEDDING, FINAL_NORM, type LayerTensor, LM_HEAD, layerTensorName } from "../io/inventory.ts";
 import type { Matrix } from "./linear.ts";
@@ -26,11 +27,11 @@ export interface FloatWeights {
 
 /**
  * Reads all weights of a checkpoint: 4 bytes a parameter in memory.
- * @throws InputError where a weight is NaN or infinite; the signal's reason when it fires.
+ * @throws InputError where a weight is NaN or infinite, InterruptedError when the signal fires.
  */
 export async function loadFloatWeights(checkpoint: Checkpoint, signal?: AbortSignal): Promise<FloatWeights> {
   const matrix = async (name: string): Promise<Matrix> => {
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw new InterruptedError();
     const { rows, cols } = checkpoint.tensors.get(name)!;
     return { rows, cols, values: await checkpoint.readRows(name, 0, rows) };
   };

@@ -7,15 +7,34 @@ export interface Matrix {
 
 /**
  * y = x W^T for `count` vectors: x is [count, cols], the result [count, rows]. Sums are kept in double and stored
- * as float32. Each row of the matrix is read once for all vectors.
+ * as float32. Four rows at a time share the vector's elements, and are read once for all vectors.
  */
 export function multiply(matrix: Matrix, x: Float32Array, count: number): Float32Array {
   const { rows, cols, values } = matrix;
   const y = new Float32Array(count * rows);
-  for (let row = 0; row < rows; row++) {
-    const weights = row * cols;
+  const inFours = rows - (rows % 4);
+  for (let row = 0; row < inFours; row += 4) {
+    const [w0, w1, w2, w3] = [row * cols, (row + 1) * cols, (row + 2) * cols, (row + 3) * cols];
     for (let vector = 0; vector < count; vector++) {
-      y[vector * rows + row] = dot(values, weights, x, vector * cols, cols);
+      const start = vector * cols;
+      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      for (let i = 0; i < cols; i++) {
+        const element = x[start + i]!;
+        s0 += values[w0 + i]! * element;
+        s1 += values[w1 + i]! * element;
+        s2 += values[w2 + i]! * element;
+        s3 += values[w3 + i]! * element;
+      }
+      const out = vector * rows + row;
+      y[out] = s0;
+      y[out + 1] = s1;
+      y[out + 2] = s2;
+      y[out + 3] = s3;
+    }
+  }
+  for (let row = inFours; row < rows; row++) {
+    for (let vector = 0; vector < count; vector++) {
+      y[vector * rows + row] = dot(values, row * cols, x, vector * cols, cols);
     }
   }
   return y;
@@ -29,19 +48,9 @@ export function dot(
   bStart: number,
   length: number,
 ): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let i = 0;
-  for (; i + 4 <= length; i += 4) {
-    s0 += a[aStart + i]! * b[bStart + i]!;
-    s1 += a[aStart + i + 1]! * b[bStart + i + 1]!;
-    s2 += a[aStart + i + 2]! * b[bStart + i + 2]!;
-    s3 += a[aStart + i + 3]! * b[bStart + i + 3]!;
-  }
-  for (; i < length; i++) s0 += a[aStart + i]! * b[bStart + i]!;
-  return s0 + s1 + (s2 + s3);
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += a[aStart + i]! * b[bStart + i]!;
+  return sum;
 }
 
 /** RMSNorm of `count` vectors: x / sqrt(mean(x^2) + eps) * gain. */
