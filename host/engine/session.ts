@@ -19,12 +19,15 @@ export interface SessionOptions extends PlanOptions, UploadOptions {
   readonly ownsDevice?: boolean | undefined;
   /** What executes the command stream, for people; default: what the device's name has in parentheses, or "xrt". */
   readonly engine?: string | undefined;
-  /** Milliseconds until a block counts as hung; default the device's. */
+  /** Milliseconds until a block counts as hung; default the device's, and longer for large models on a CPU. */
   readonly timeoutMs?: number | undefined;
 }
 
 /** Positions are 32-bit words of the token record; this many stay clear of the sign. */
 const maxPositions = 2 ** 31 - 1;
+
+/** Multiplications in a millisecond that the golden engine reaches on any machine worth trying it on. */
+const slowestProductsPerMs = 10_000;
 
 /** A model on a device and one sequence in its KV cache. One call at a time. */
 export class Session implements TokenSession {
@@ -209,12 +212,21 @@ export class Session implements TokenSession {
       const first = Math.min(tokens.length, Math.max(0, firstLogit - start));
       const block = { tokens, position: this.#position, firstLogit: first };
       this.#last = undefined;
-      const status = await this.#runner.run(block, { signal, timeoutMs: this.#options.timeoutMs });
+      const timeoutMs = this.#options.timeoutMs ?? this.#cpuTimeoutMs(tokens.length);
+      const status = await this.#runner.run(block, { signal, timeoutMs });
       this.#last = { block, status };
       this.#position += tokens.length;
       for (let t = first; t < tokens.length; t++) logits.push(this.#runner.readLogits(t));
     }
     return logits;
+  }
+
+  /** The golden engine's own pace; undefined for a card, where the device's default is ample. */
+  #cpuTimeoutMs(tokens: number): number | undefined {
+    if (this.engine !== "golden") return undefined;
+    const { tensors } = this.#options.image.header;
+    const products = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0) * tokens;
+    return 60_000 + products / slowestProductsPerMs;
   }
 
   #checkTokens(ids: readonly number[]): void {
