@@ -72,7 +72,9 @@ export function missingToolsParagraph(missing) {
  * @throws {SetupFailure}
  */
 export async function installPackages(packages, options) {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // dpkg wants the administrator's folders, which a bare environment may lack.
+  const PATH = [process.env.PATH, "/usr/local/sbin", "/usr/sbin", "/sbin"].filter(Boolean).join(delimiter);
+  const env = { ...process.env, PATH, DEBIAN_FRONTEND: "noninteractive" };
   const common = { ...options, cwd: "/", env };
   const wait = ["-o", "DPkg::Lock::Timeout=120"];
   const install = ["install", "-y", "--no-install-recommends", ...wait, ...packages];

@@ -5,16 +5,13 @@ import { fingerprint, Stamp } from "./stamp.mjs";
 import { canInstallPackages, installPackages } from "./system-tools.mjs";
 
 const packages = ["libxrt1", "libxrt-dev"];
-const header = "/usr/include/xrt/xrt_device.h";
-const libraryFolders = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+const header = "/usr/include/xrt/xrt/xrt_device.h";
+const library = "libxrt_coreutil.so.2";
+const libraryFolders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
-/** Whether XRT's library and headers are installed by the distribution's packages or in XILINX_XRT. */
-export function hasXrt() {
-  const vendor = process.env.XILINX_XRT;
-  if (vendor !== undefined && existsSync(join(vendor, "lib", "libxrt_coreutil.so.2"))) return true;
-  return (
-    existsSync(header) && libraryFolders.some((folder) => existsSync(join(folder, "libxrt_coreutil.so.2")))
-  );
+/** Whether the distribution's XRT is installed, with its headers. */
+function hasXrt() {
+  return existsSync(header) && libraryFolders.some((folder) => existsSync(join(folder, library)));
 }
 
 /**
