@@ -79,8 +79,8 @@ function createProgram(context: CliContext, run: RunVerb): Command {
       writeErr: (text) => void (context.json || context.stderr.write(text)),
       // Errors are reported once, by reportError.
       outputError: () => {},
-      getOutHelpWidth: () => context.stdout.columns ?? 100,
-      getErrHelpWidth: () => context.stderr.columns ?? 100,
+      getOutHelpWidth: () => context.stdout.columns || 100,
+      getErrHelpWidth: () => context.stderr.columns || 100,
       getOutHasColors: () => context.out.isColorSupported,
       getErrHasColors: () => context.err.isColorSupported,
     })
@@ -110,6 +110,9 @@ function contextOf(argv: readonly string[], io: CliIo, outputGone: AbortSignal):
 
 /** commander's message "error: unknown option '--fo'\n(Did you mean --foo?)" as message and hint. */
 function usageError(error: CommanderError): UsageError {
+  if (error.code === "commander.help") {
+    return new UsageError("NO_VERB", "No verb was given.", { hint: "See `accllm --help` for the verbs." });
+  }
   const [message = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
   const suggestion = rest
     .join(" ")

@@ -33,6 +33,9 @@ describe("accllm", () => {
     const { code, stdout, stderr } = await accllm([]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain("Usage: accllm");
+    const json = await accllm(["--json"]);
+    expect(json).toMatchObject({ code: 2, stderr: "" });
+    expect(JSON.parse(json.stdout)).toMatchObject({ error: { code: "NO_VERB" } });
   });
 
   it.each([
