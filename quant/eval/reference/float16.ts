@@ -10,9 +10,8 @@ export function toFloat16(x: number): number {
   // Subnormals count steps of 2^-24; a count of 1024 is the smallest normal number's pattern as it stands.
   if (magnitude < 2 ** -14) return sign | rne(magnitude * 2 ** 24);
   const e = exponent(magnitude);
-  // A mantissa that rounds up to 2048 carries into the exponent field, up to the pattern of infinity.
-  const bits = (e + 15) * 1024 + rne(magnitude * powerOfTwo(10 - e)) - 1024;
-  return sign | Math.min(bits, largest);
+  // A mantissa that rounds up to 2048 carries into the exponent field.
+  return sign | ((e + 15) * 1024 + rne(magnitude * powerOfTwo(10 - e)) - 1024);
 }
 
 /** f32(h): the exact value of float16 bits. */

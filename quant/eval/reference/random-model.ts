@@ -52,27 +52,31 @@ export interface RandomModel extends ReferenceSpec {
 export function randomModel(seed: number, shape: RandomShape = {}): RandomModel {
   const random = new Random(seed);
   const config = randomConfig(random, shape.config ?? {});
-  const hadamard = shape.hadamard ?? random.chance(0.5);
-  const centered = shape.centered ?? random.chance(0.5);
-  const sinks = shape.sinks ?? random.between(0, 4);
-  const window = shape.window ?? random.between(1, 24);
+  // Drawn whether or not the shape fixes them, so that fixing one leaves the others as they were.
+  const drawn = {
+    hadamard: random.chance(0.5),
+    centered: random.chance(0.5),
+    sinks: random.between(0, 4),
+    window: random.between(1, 24),
+  };
+  const centered = shape.centered ?? drawn.centered;
   const weightChannels = shape.weightChannels ?? 2;
   const matrices = new Map<string, RandomMatrix>();
   for (const { name, rows, columns, gain } of matrixShapes(config)) {
-    const format = shape.format ?? random.pick(Object.keys(weightFormats) as WeightFormat[]);
-    const layout = matrixLayout(format, rows, columns, weightChannels);
+    const format = random.pick(Object.keys(weightFormats) as WeightFormat[]);
+    const layout = matrixLayout(shape.format ?? format, rows, columns, weightChannels);
     matrices.set(name, { layout, channels: randomWeights(random, layout, gain) });
   }
   const gains = new Map(gainNames(config).map((name) => [name, randomGain(random, config.hiddenSize)]));
-  const keyMeans = centered ? randomMeans(random, config) : [];
   const embedding = randomEmbedding(random, config);
+  const keyMeans = centered ? randomMeans(random, config) : [];
   return {
     seed,
     config,
-    hadamard,
+    hadamard: shape.hadamard ?? drawn.hadamard,
     centered,
-    sinks,
-    window,
+    sinks: shape.sinks ?? drawn.sinks,
+    window: shape.window ?? drawn.window,
     weightChannels,
     kvChannels: shape.kvChannels ?? 1,
     matrices,
@@ -92,7 +96,8 @@ function named<T>(entries: ReadonlyMap<string, T>, name: string): T {
 }
 
 function randomConfig(random: Random, fixed: Partial<ModelConfig>): ModelConfig {
-  const kvHeads = fixed.kvHeads ?? random.between(1, 3);
+  const drawn = random.between(1, 3);
+  const kvHeads = fixed.kvHeads ?? drawn;
   const originalMaxPositions = 64;
   return {
     architecture: "llama",
