@@ -38,7 +38,19 @@ export function testStages(root, vitestArgs) {
       hint: "`npx biome check --write .` mends what can be mended by itself.",
     },
     { name: "C++ format", ...clangFormatCommand(root, false), hint },
-    { name: "type check", command: node, args: [program("typescript", "bin", "tsc"), "--noEmit", "-p", "."] },
+    {
+      name: "type check",
+      command: node,
+      args: [
+        program("typescript", "bin", "tsc"),
+        "--noEmit",
+        "-p",
+        ".",
+        "--incremental",
+        "--tsBuildInfoFile",
+        join(root, "build", "type-check.tsbuildinfo"),
+      ],
+    },
     {
       name: "tests",
       command: node,
