@@ -11,8 +11,8 @@ const checkpoint = join(packageRoot, "models", "demo");
  * checkpoint is newer than the image.
  * @returns its path
  */
-export async function demoImage(context: CliContext): Promise<string> {
-  const image = join(cacheFolder(context.env), "demo.accllm");
+export async function demoImage(context: CliContext, folder = cacheFolder(context.env)): Promise<string> {
+  const image = join(folder, "demo.accllm");
   if ((await modified(image)) > (await newestIn(checkpoint))) return image;
   await mkdir(dirname(image), { recursive: true });
   if (!context.json) await write(context.stderr, "Quantizing the demo model; this happens once.\n");

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { SAMPLER_DEFAULTS } from "../sampling/sampler.ts";
@@ -54,6 +55,6 @@ export function parseGeneration(options: GenerationOptions): GenerationSettings 
   const value = given[name];
   throw new UsageError(
     "BAD_SETTING",
-    `The setting ${name} cannot be ${JSON.stringify(value)}: ${describeIssue(issue)}.`,
+    `The setting ${name} cannot be ${inspect(value)}: ${describeIssue(issue)}.`,
   );
 }
