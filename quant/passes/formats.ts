@@ -1,6 +1,6 @@
 import { UsageError } from "../../host/errors.ts";
 import type { TensorShape } from "../format/image-plan.ts";
-import { type WeightFormat, weightFormats } from "../format/weight-layout.ts";
+import type { WeightFormat } from "../format/weight-layout.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { LM_HEAD } from "../io/inventory.ts";
 import { isTwoOfFour } from "./prune.ts";
@@ -46,11 +46,6 @@ function overridePattern(tensor: string): RegExp {
     .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
     .join(".*");
   return new RegExp(`^(?:.*\\.)?${body}(?:\\.weight)?$`);
-}
-
-/** Whether a word names a weight format. */
-export function isWeightFormat(word: string): word is WeightFormat {
-  return Object.hasOwn(weightFormats, word);
 }
 
 /** Weights that are looked at a time. */

@@ -8,7 +8,7 @@ import type { Checkpoint } from "../io/checkpoint.ts";
 import { type QuantizationError, RowQuantizer } from "./quantize-rows.ts";
 
 /** Weights that are read and quantized at a time: bounds memory, and how long the event loop waits. */
-const stepWeights = 1 << 19;
+const stepWeights = 1 << 18;
 
 /**
  * Quantizes one matrix into the weight sections, a run of tiles in all channels after the other. Memory: the packed

@@ -8,7 +8,14 @@ import { keepPatterns, type WeightFormat } from "../../../../quant/format/weight
 import { unpackRows } from "../../../../quant/format/weight-pack.ts";
 import { openCheckpoint } from "../../../../quant/io/checkpoint.ts";
 import { type QuantizeOptions, quantizeCheckpoint } from "../../../../quant/passes/quantize.ts";
-import { newFolder, SMALL_CONFIG, smallTensors, tensor, writeCheckpoint } from "../io/small-checkpoint.ts";
+import {
+  newFolder,
+  SMALL_CONFIG,
+  smallTensors,
+  tensor,
+  withHeader,
+  writeCheckpoint,
+} from "../io/small-checkpoint.ts";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const demo = join(root, "models/demo");
@@ -45,6 +52,26 @@ async function originalWeights(path: string, name: string): Promise<Float32Array
 function smallCheckpoint(config: Record<string, unknown> = {}, tensors = smallTensors()): string {
   const folder = writeCheckpoint(tensors, config);
   writeFileSync(join(folder, "tokenizer.json"), "{}");
+  return folder;
+}
+
+/** A checkpoint of zeros that takes no room on disk. */
+function sparseCheckpoint(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  config: Record<string, unknown>,
+): string {
+  const folder = smallCheckpoint(config);
+  let end = 0;
+  const header: Record<string, unknown> = {};
+  for (const [name, shape] of shapes) {
+    const start = end;
+    end += shape.reduce((a, b) => a * b, 4);
+    header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
+  }
+  const path = join(folder, "model.safetensors");
+  const head = withHeader(JSON.stringify(header), new Uint8Array());
+  writeFileSync(path, head);
+  truncateSync(path, head.length + end);
   return folder;
 }
 
@@ -158,6 +185,33 @@ describe("quantizeCheckpoint", () => {
       expect(worst).toBeLessThan(4 / 256);
     }
     expect(digests.size).toBe(1);
+  });
+
+  it("takes no more memory for a larger tensor", async () => {
+    // One tied matrix of 134 MB in float32, a sparse file of zeros.
+    const [vocabulary, hidden] = [131_072, 256];
+    const shapes = new Map([["model.embed_tokens.weight", [vocabulary, hidden]]]);
+    for (const [name, { shape }] of Object.entries(smallTensors())) {
+      if (!name.startsWith("model.layers.0") && name !== "model.norm.weight") continue;
+      shapes.set(
+        name,
+        shape.map((extent) => (extent === 8 ? hidden : extent === 4 ? hidden / 2 : extent)),
+      );
+    }
+    const checkpoint = sparseCheckpoint(shapes, {
+      vocab_size: vocabulary,
+      hidden_size: hidden,
+      num_hidden_layers: 1,
+      tie_word_embeddings: true,
+    });
+    const before = process.memoryUsage.rss();
+    let most = before;
+    const progress = () => {
+      most = Math.max(most, process.memoryUsage.rss());
+    };
+    const report = await quantizeCheckpoint(small({ checkpoint }), { progress });
+    expect(report.tensors.every(({ exact }) => exact)).toBe(true);
+    expect((most - before) / 2 ** 20).toBeLessThan(100);
   });
 
   it("quantizes a tied output from the embedding, under either name", async () => {
