@@ -87,8 +87,8 @@ export interface DoneEvent {
   readonly device: {
     readonly name: string;
     readonly engine: string;
-    /** What the timing model says for the card; absent where nothing was modelled. */
-    readonly modelledDecodeTokensPerSecond?: number;
+    /** What the timing model says for the card; null where nothing was modelled. */
+    readonly modelledDecodeTokensPerSecond: number | null;
   };
 }
 
@@ -182,7 +182,7 @@ export async function* generate(
     device: {
       name: session.deviceName,
       engine: session.engine,
-      ...(modelled === undefined || modelled <= 0 ? {} : { modelledDecodeTokensPerSecond: 1 / modelled }),
+      modelledDecodeTokensPerSecond: modelled === undefined || modelled <= 0 ? null : 1 / modelled,
     },
   };
 }

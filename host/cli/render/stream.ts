@@ -44,7 +44,7 @@ function summarize({ reason, promptTokens, completionTokens, seed, timings, devi
     `${countOf(completionTokens, "token")} ${ENDINGS[reason]}`,
     `prompt of ${countOf(promptTokens, "token")} in ${formatSeconds(timings.prefillSeconds)}`,
     ...(rate === null ? [] : [`${formatRate(rate)} tokens/s on ${deviceLabel(device)}`]),
-    ...(modelled === undefined ? [] : [`${formatRate(modelled)} tokens/s on the card by the timing model`]),
+    ...(modelled === null ? [] : [`${formatRate(modelled)} tokens/s on the card by the timing model`]),
     `seed ${seed}`,
   ].join(" · ");
 }

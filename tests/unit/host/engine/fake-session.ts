@@ -16,7 +16,7 @@ export const characterCodec: TextCodec = {
 export class ScriptedSession implements Session {
   readonly deviceName = "fake";
   readonly engine = "script";
-  readonly modelledSecondsPerToken = 0.002;
+  readonly modelledSecondsPerToken: number | undefined;
   readonly maxPositions: number;
   readonly calls: string[] = [];
   readonly #script: readonly number[];
@@ -25,10 +25,11 @@ export class ScriptedSession implements Session {
   position = 0;
   busy = false;
 
-  constructor(script: string, { maxPositions = 100, stepMs = 0 } = {}) {
+  constructor(script: string, { maxPositions = 100, stepMs = 0, modelled = true } = {}) {
     this.#script = [...script].map((character) => character.charCodeAt(0)).concat(EOS);
     this.maxPositions = maxPositions;
     this.#stepMs = stepMs;
+    this.modelledSecondsPerToken = modelled ? 0.002 : undefined;
   }
 
   async prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {

@@ -53,6 +53,12 @@ describe("generate", () => {
     expect(done.timings.decodeTokensPerSecond).toBeGreaterThan(0);
   });
 
+  it("reports no modelled rate where nothing was modelled", async () => {
+    const session = new ScriptedSession("a", { modelled: false });
+    const { done } = await collect(session);
+    expect(done.device).toEqual({ name: "fake", engine: "script", modelledDecodeTokensPerSecond: null });
+  });
+
   it("ends at the token limit without running the last token", async () => {
     const session = new ScriptedSession("abcdef");
     const { done } = await collect(session, { ...GREEDY, maxTokens: 2 });
