@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildDouble, makeWorkspace, makeXrtFolder, xrtLibrary } from "./support.ts";
+import { buildDouble, buildTimeoutMs, makeWorkspace, makeXrtFolder, xrtLibrary } from "./support.ts";
 
 const headers = "/usr/include/xrt";
 const available = existsSync(join(headers, "xrt/xrt_device.h")) && xrtLibrary !== undefined;
@@ -20,7 +20,7 @@ describe.skipIf(!available)(
       library = buildDouble();
       workspace = makeWorkspace();
       xrtFolder = makeXrtFolder(workspace.folder);
-    });
+    }, buildTimeoutMs);
     afterAll(() => workspace.remove());
 
     function compile(name: string, libraryPath: string): string {

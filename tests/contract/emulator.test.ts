@@ -8,7 +8,7 @@ import { faultKinds } from "../../host/device/xrt/binding.ts";
 import type { XrtDevice } from "../../host/device/xrt/device.ts";
 import { platforms } from "../../quant/format/platform.ts";
 import { deviceContract } from "./suite.ts";
-import { buildDouble, makeWorkspace } from "./support.ts";
+import { buildDouble, buildTimeoutMs, makeWorkspace } from "./support.ts";
 
 const jobUntilCancelled = 0xffffffff;
 const jobThrows = 0xfffffffe;
@@ -18,7 +18,7 @@ let workspace: ReturnType<typeof makeWorkspace>;
 beforeAll(() => {
   libraryPath = buildDouble();
   workspace = makeWorkspace();
-});
+}, buildTimeoutMs);
 afterAll(() => workspace.remove());
 
 const open = async () => (await openDevice("emulator", { libraryPath })) as XrtDevice;

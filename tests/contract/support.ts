@@ -8,16 +8,28 @@ import { platforms } from "../../quant/format/platform.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Builds (or brings up to date) the emulator with the stand-in kernel; returns the library's path. */
-export function buildDouble(): string {
-  const folder = join(root, "build", "contract");
+/** For hooks that build: a compiler on a busy machine takes its time. */
+export const buildTimeoutMs = 600_000;
+
+function build(name: string, definitions: string): string {
+  const folder = join(root, "build", name);
   mkdirSync(folder, { recursive: true });
-  const build =
-    `cmake -S '${join(root, "tests/contract/native")}' -B '${folder}' -DCMAKE_BUILD_TYPE=Release && ` +
+  const commands =
+    `cmake -S '${join(root, "tests/contract/native")}' -B '${folder}' ${definitions} && ` +
     `cmake --build '${folder}' -j2 --target contract`;
   // Two test files may come here at once.
-  execFileSync("flock", [join(folder, ".lock"), "sh", "-c", build], { stdio: "pipe" });
-  return join(folder, "libaccllm_emu_double.so");
+  execFileSync("flock", [join(folder, ".lock"), "sh", "-c", commands], { stdio: "pipe" });
+  return folder;
+}
+
+/** Builds (or brings up to date) the emulator with the stand-in kernel; returns the library's path. */
+export function buildDouble(): string {
+  return join(build("contract", "-DCMAKE_BUILD_TYPE=Release"), "libaccllm_emu_double.so");
+}
+
+/** The program of native/soak.cpp under AddressSanitizer and UndefinedBehaviorSanitizer. */
+export function buildSoak(): string {
+  return join(build("contract-sanitized", "-DCMAKE_BUILD_TYPE=Debug -DACCLLM_SANITIZE=ON"), "soak");
 }
 
 /** A folder of its own with the emulation xclbin of `tiny` in it. */
