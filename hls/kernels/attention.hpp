@@ -139,7 +139,7 @@ inline float score_keys(const Descriptor& d, const CacheShape& c, const Attentio
   return largest;
 }
 
-/// 2^s of a term that lies `distance` powers of two below the largest, in 24 fraction bits; 0 past them.
+/// Fraction bits of the sums over keys, below the largest term's power of two.
 constexpr int32_t sum_fraction_bits = 24;
 
 /// Probabilities times values for one query head; writes head_dim outputs.
