@@ -43,6 +43,4 @@ Outcome run_golden(const Invocation& call) {
 /// Whichever engine a device chooses, it is the stand-in.
 Outcome run_fast(const Invocation& call) { return run_golden(call); }
 
-Outcome run_fast(const Invocation& call) { return run_golden(call); }
-
 }  // namespace accllm::emulator
