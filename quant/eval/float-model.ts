@@ -14,6 +14,12 @@ export interface FloatModelOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Sees the keys of a layer as they come off the key matrix, before RoPE: [count, kvHeads * headDim]. The array is
+ * only lent.
+ */
+export type KeyObserver = (layer: number, keys: Float32Array, count: number) => void;
+
 /** Multiplications between two looks at the event loop: about a tenth of a second. */
 const MULTIPLICATIONS_PER_TURN = 5e7;
 
@@ -25,6 +31,7 @@ export class FloatModel implements LogitsSource {
   readonly config: ModelConfig;
   readonly #weights: FloatWeights;
   readonly #attention: readonly FloatAttention[];
+  #keyObserver: KeyObserver | undefined;
 
   constructor(config: ModelConfig, weights: FloatWeights, attention: AttentionMode = { kind: "full" }) {
     const rotary = new Rotary(config);
@@ -40,6 +47,11 @@ export class FloatModel implements LogitsSource {
   static async load(checkpoint: Checkpoint, options: FloatModelOptions = {}): Promise<FloatModel> {
     const weights = await loadFloatWeights(checkpoint, options.signal);
     return new FloatModel(checkpoint.config, weights, options.attention);
+  }
+
+  /** Shows all keys from now on to an observer, the latest one given. */
+  observeKeys(observer: KeyObserver): void {
+    this.#keyObserver = observer;
   }
 
   /** Forgets the sequence. */
@@ -86,16 +98,18 @@ export class FloatModel implements LogitsSource {
       x.set(this.#weights.embedding.values.subarray(id * hiddenSize, (id + 1) * hiddenSize), i * hiddenSize);
     }
     for (const [index, layer] of this.#weights.layers.entries()) {
-      this.#attend(x, layer, this.#attention[index]!, ids.length);
+      this.#attend(x, layer, index, ids.length);
       this.#feedForward(x, layer, ids.length);
     }
     return rmsNorm(x, this.#weights.finalNorm, rmsNormEps, ids.length);
   }
 
-  #attend(x: Float32Array, layer: FloatLayer, attention: FloatAttention, count: number): void {
+  #attend(x: Float32Array, layer: FloatLayer, index: number, count: number): void {
+    const attention = this.#attention[index]!;
     const normed = rmsNorm(x, layer.inputNorm, this.config.rmsNormEps, count);
     const query = multiply(layer.query, normed, count);
     const key = multiply(layer.key, normed, count);
+    this.#keyObserver?.(index, key, count);
     const value = multiply(layer.value, normed, count);
     const mixed = new Float32Array(query.length);
     const row = (matrix: Float32Array, width: number, i: number) =>

@@ -9,6 +9,7 @@ import type { WeightFormat } from "../format/weight-layout.ts";
 import { type Checkpoint, openCheckpoint, requireTokenizer } from "../io/checkpoint.ts";
 import type { TokenizerFiles } from "../io/tokenizer-files.ts";
 import { chooseFormats, type FormatOverride, isSparseCheckpoint } from "./formats.ts";
+import { calibrateKeyMeans, floatBytes, type KeyMeanSource, maxFloatBytes } from "./key-means.ts";
 import { quantizeMatrix } from "./quantize-matrix.ts";
 import type { QuantizationError } from "./quantize-rows.ts";
 import { writeTable } from "./write-table.ts";
@@ -29,6 +30,13 @@ export interface QuantizeOptions {
   readonly platform?: string | undefined;
   /** Rotate Q, K and V per head before they are stored, default true. */
   readonly hadamard?: boolean | undefined;
+  /**
+   * Subtract a calibrated mean from every key before it is stored, default true. Models of more than 256 MB in float32
+   * are not calibrated; the report says so.
+   */
+  readonly centerKeys?: boolean | undefined;
+  /** Text file to calibrate on; default: what the model writes itself. */
+  readonly calibration?: string | undefined;
   /** First positions that every token attends to: default of the image's sessions, 4 unless given. */
   readonly sinks?: number | undefined;
   /** Latest positions that a token attends to, itself included; default 2044. */
@@ -39,11 +47,11 @@ export interface QuantizeOptions {
   readonly generator?: string | undefined;
 }
 
-/** How far a run is, in weights. */
+/** How far a run is, in weights; calibrating counts as much as all weights do. */
 export interface QuantizeProgress {
   readonly done: number;
   readonly total: number;
-  /** The tensor in work. */
+  /** The tensor in work, or what else is. */
   readonly tensor: string;
 }
 
@@ -72,12 +80,14 @@ export interface QuantizeReport {
   readonly seconds: number;
   /** What "auto" came to. */
   readonly weights: WeightFormat;
+  /** What the key means were calibrated on; "none" where keys are not centred. */
+  readonly keyMeans: KeyMeanSource;
   readonly tensors: readonly TensorReport[];
 }
 
 /**
- * Quantizes a checkpoint to nearest and writes a model image. Streams: memory does not grow with the model. The
- * image appears when it is complete; after an error or an abort nothing of it is left. Deterministic: the same
+ * Quantizes a checkpoint to nearest and writes a model image. Streams: memory does not grow with the model, but for
+ * the key means of models that are small enough to be calibrated (see centerKeys). The image appears when it is complete; after an error or an abort nothing of it is left. Deterministic: the same
  * checkpoint and options give the same bytes.
  * @throws UsageError for options that cannot be; InputError for a bad checkpoint or an output that cannot be
  *   written; InterruptedError when the signal fires.
@@ -93,15 +103,19 @@ export async function quantizeCheckpoint(
   try {
     checkModel(checkpoint);
     const files = carriedFiles(requireTokenizer(checkpoint));
-    const plan = await planFor(checkpoint, platform, files, options, hooks);
+    const keyMeans = keyMeanSource(checkpoint, options);
+    const plan = await planFor(checkpoint, platform, files, options, keyMeans !== "none", hooks);
     const writer = await ImageWriter.create(options.output, plan);
     try {
-      const tensors = await writeSections(checkpoint, plan, files, writer, hooks);
+      const steps = new Steps(plan, hooks);
+      const means = keyMeans === "none" ? undefined : await centre(checkpoint, options, steps, hooks);
+      const tensors = await writeSections(checkpoint, plan, means, files, writer, steps);
       throwIfAborted(hooks.signal);
       await writer.finish();
       const { bitsPerWeight, weights } = plan.header.quantization;
       const seconds = (performance.now() - start) / 1000;
-      return { image: options.output, bytes: plan.fileBytes, bitsPerWeight, seconds, weights, tensors };
+      const bytes = plan.fileBytes;
+      return { image: options.output, bytes, bitsPerWeight, seconds, weights, keyMeans, tensors };
     } catch (error) {
       await writer.discard();
       throw error;
@@ -146,6 +160,7 @@ async function planFor(
   platform: Platform,
   files: ReadonlyMap<string, Uint8Array>,
   options: QuantizeOptions,
+  centered: boolean,
   hooks: QuantizeHooks,
 ): Promise<ImagePlan> {
   const { matrices } = modelTensors(checkpoint.config);
@@ -156,7 +171,7 @@ async function planFor(
     platform,
     kv: {
       hadamard: options.hadamard ?? true,
-      centered: false,
+      centered,
       sinks: options.sinks ?? defaultSinks,
       window: options.window ?? defaultWindow,
     },
@@ -178,24 +193,31 @@ async function resolveWeights(
   return sparse ? "w2s24" : "w2";
 }
 
+function keyMeanSource(checkpoint: Checkpoint, options: QuantizeOptions): KeyMeanSource {
+  if (options.centerKeys === false || floatBytes(checkpoint) > maxFloatBytes) return "none";
+  return options.calibration === undefined ? "self" : "text";
+}
+
+function centre(
+  checkpoint: Checkpoint,
+  { calibration }: QuantizeOptions,
+  steps: Steps,
+  { signal }: QuantizeHooks,
+): Promise<Float32Array[]> {
+  const onProgress = steps.phase("calibrating key means");
+  return calibrateKeyMeans(checkpoint, { text: calibration, onProgress, signal });
+}
+
 async function writeSections(
   checkpoint: Checkpoint,
   plan: ImagePlan,
+  keyMeans: readonly Float32Array[] | undefined,
   files: ReadonlyMap<string, Uint8Array>,
   writer: ImageWriter,
-  { progress, signal }: QuantizeHooks,
+  steps: Steps,
 ): Promise<TensorReport[]> {
   const { header } = plan;
-  const embedding = header.model.vocabSize * header.model.hiddenSize;
-  const total = header.tensors.reduce((sum, { rows, columns }) => sum + rows * columns, embedding);
-  let done = 0;
-  const step = (tensor: string) => (weights: number) => {
-    throwIfAborted(signal);
-    done += weights;
-    progress?.({ done, total, tensor });
-  };
-  throwIfAborted(signal);
-  await writeTable(checkpoint, header, writer, step("model.embed_tokens.weight"));
+  await writeTable(checkpoint, header, keyMeans, writer, steps.of("model.embed_tokens.weight"));
   const reports: TensorReport[] = [];
   for (const tensor of header.tensors) {
     const { name, format } = tensor;
@@ -204,12 +226,45 @@ async function writeSections(
       tensor,
       header.platform.weightChannels,
       writer,
-      step(name),
+      steps.of(name),
     );
     reports.push({ name, format, ...summary(error) });
   }
   for (const [name, bytes] of files) await writer.append(name, bytes);
   return reports;
+}
+
+/** Counts what is done and tells it; stops the run when the signal fires. */
+class Steps {
+  readonly #hooks: QuantizeHooks;
+  readonly #weights: number;
+  readonly #total: number;
+  #done = 0;
+
+  constructor({ header }: ImagePlan, hooks: QuantizeHooks) {
+    const embedding = header.model.vocabSize * header.model.hiddenSize;
+    this.#hooks = hooks;
+    this.#weights = header.tensors.reduce((sum, { rows, columns }) => sum + rows * columns, embedding);
+    this.#total = this.#weights * (header.kv.centered ? 2 : 1);
+    throwIfAborted(hooks.signal);
+  }
+
+  /** For work on a tensor: takes the weights that are done. */
+  of(tensor: string): (weights: number) => void {
+    return (weights) => this.#tell(this.#done + weights, tensor);
+  }
+
+  /** For a phase before the tensors that is as long as they all are: takes the part of it that is done. */
+  phase(name: string): (part: number) => void {
+    const start = this.#done;
+    return (part) => this.#tell(start + part * this.#weights, name);
+  }
+
+  #tell(done: number, tensor: string): void {
+    throwIfAborted(this.#hooks.signal);
+    this.#done = done;
+    this.#hooks.progress?.({ done, total: this.#total, tensor });
+  }
 }
 
 function summary({ squaredError, energy, roundedRows }: QuantizationError) {

@@ -10,13 +10,15 @@ import { EMBEDDING } from "../io/inventory.ts";
 const stepWeights = 1 << 19;
 
 /**
- * Writes the table section: embeddings in float16 (nearest, ties to even), gains in float32, key means of zero.
+ * Writes the table section: embeddings in float16 (nearest, ties to even), gains in float32, key means.
+ * @param keyMeans [kvHeads * headDim] a layer; zeros where there are none.
  * @param onRows called after every step with the embedding weights it had; may throw to stop.
  * @throws InputError for an embedding beyond float16's range.
  */
 export async function writeTable(
   checkpoint: Checkpoint,
   header: ImageHeader,
+  keyMeans: readonly Float32Array[] | undefined,
   writer: ImageWriter,
   onRows: (weights: number) => void,
 ): Promise<void> {
@@ -25,9 +27,9 @@ export async function writeTable(
   for (const name of Object.keys(header.table.gains)) {
     await writer.append(sectionNames.table, paddedFloats(await checkpoint.readRows(name, 0, 1), hiddenSize));
   }
-  const means = new Float32Array(kvHeads * headDim);
+  const zeros = new Float32Array(kvHeads * headDim);
   for (let layer = 0; layer < layers; layer++) {
-    await writer.append(sectionNames.table, paddedFloats(means, means.length));
+    await writer.append(sectionNames.table, paddedFloats(keyMeans?.[layer] ?? zeros, zeros.length));
   }
 }
 

@@ -20,6 +20,8 @@ interface CommandOptions {
   weights: "auto" | WeightFormatName;
   override?: string[];
   rotateKv: boolean;
+  centerK: boolean;
+  calibration?: string;
   sinks?: number;
   window?: number;
   tokenizer?: string;
@@ -54,6 +56,13 @@ export function addQuantize(program: Command, run: RunVerb): void {
       true,
     )
     .option("--no-rotate-kv", "do not rotate them")
+    .option(
+      "--center-k",
+      "subtract a calibrated mean from every key, against the loss of int4 (models up to 256 MB in float32)",
+      true,
+    )
+    .option("--no-center-k", "do not centre them")
+    .option("--calibration <text>", "text file to calibrate on (default: what the model writes itself)")
     .addOption(
       numberOption("--sinks <n>", "first tokens that attention always sees (default: 4)", positions.min(0)),
     )
@@ -70,10 +79,11 @@ export function addQuantize(program: Command, run: RunVerb): void {
     )
     .action((checkpoint: string, options: CommandOptions) =>
       run(async (context) => {
-        const { override = [], rotateKv: hadamard, ...rest } = options;
+        const { override = [], rotateKv: hadamard, centerK: centerKeys, ...rest } = options;
         const report = await quantizeWithProgress(context, {
           checkpoint,
           hadamard,
+          centerKeys,
           ...rest,
           overrides: parseOverrides(override),
         });
@@ -108,7 +118,13 @@ export async function quantizeWithProgress(
   }
 }
 
-function renderReport({ image, bytes, bitsPerWeight, seconds, tensors }: QuantizeReport): string {
+const keyMeansTold = {
+  text: "centred on the calibration text",
+  self: "centred on what the model wrote",
+  none: "not centred",
+} as const;
+
+function renderReport({ image, bytes, bitsPerWeight, seconds, keyMeans, tensors }: QuantizeReport): string {
   const formats = new Map<string, { count: number; worst: number }>();
   for (const { format, relativeError } of tensors) {
     const { count, worst } = formats.get(format) ?? { count: 0, worst: 0 };
@@ -126,6 +142,7 @@ function renderReport({ image, bytes, bitsPerWeight, seconds, tensors }: Quantiz
       ["image", image],
       ["size", formatBytes(bytes)],
       ["weights", `${bitsPerWeight.toFixed(2)} bits each`],
+      ["keys", keyMeansTold[keyMeans]],
       ["time", formatSeconds(seconds)],
     ]),
   ].join("");

@@ -31,6 +31,7 @@ function context(quantized: string[]) {
           bitsPerWeight: 3,
           seconds: 0,
           weights: "w2s24",
+          keyMeans: "none",
           tensors: [],
         } as const;
       },

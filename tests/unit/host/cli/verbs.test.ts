@@ -20,6 +20,7 @@ describe("accllm quantize", () => {
     bitsPerWeight: 2.5,
     seconds: 3.25,
     weights: "w2",
+    keyMeans: "self",
     tensors: [
       { name: "a", format: "w2", relativeError: 0.25, exact: false, roundedRows: 0 },
       { name: "b", format: "w2", relativeError: 0.5, exact: false, roundedRows: 0 },
@@ -39,6 +40,7 @@ describe("accllm quantize", () => {
       weights: "auto",
       overrides: [],
       hadamard: true,
+      centerKeys: true,
     });
   });
 
@@ -52,6 +54,9 @@ describe("accllm quantize", () => {
       "--weights",
       "w4",
       "--no-rotate-kv",
+      "--no-center-k",
+      "--calibration",
+      "stories.txt",
       "--sinks",
       "0",
       "--window",
@@ -75,6 +80,8 @@ describe("accllm quantize", () => {
         { tensor: "x", format: "w2s24" },
       ],
       hadamard: false,
+      centerKeys: false,
+      calibration: "stories.txt",
       sinks: 0,
       window: 32,
       tokenizer: "t.bin",
@@ -93,6 +100,7 @@ describe("accllm quantize", () => {
         "image    o.accllm",
         "size     1.23 MB",
         "weights  2.50 bits each",
+        "keys     centred on what the model wrote",
         "time     3.3 s",
         "",
       ].join("\n"),

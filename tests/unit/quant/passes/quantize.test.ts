@@ -80,6 +80,7 @@ function small(options: Partial<QuantizeOptions> = {}): QuantizeOptions {
     checkpoint: smallCheckpoint(),
     output: join(newFolder(), "out.accllm"),
     platform: "tiny",
+    centerKeys: false,
     ...options,
   };
 }
