@@ -117,8 +117,11 @@ inline void write_status(Beat* status, uint32_t code, uint32_t descriptor, uint3
 /// Monitor: `uint32_t before(const Descriptor&, const Job&)` returns a status code, other than ok to stop;
 /// `void after(const Descriptor&, const Job&, const Ports&, uint64_t* cycles)` counts; `counters` says from
 /// where.
-template <class Monitor>
-uint32_t execute_job(const Ports& ports, uint32_t job_beat, Chip& chip, Monitor& monitor) {
+///
+/// Memory: Chip, or what an emulator's engine keeps in its place, with `act.non_finite` and its own overload
+/// of execute.
+template <class Memory, class Monitor>
+uint32_t execute_job(const Ports& ports, uint32_t job_beat, Memory& chip, Monitor& monitor) {
   const Job job = load_job(ports.io[job_beat]);
   uint64_t cycles[counter_count] = {};
   uint32_t code = status_code::ok;

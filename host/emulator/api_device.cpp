@@ -168,4 +168,11 @@ int accllmEmuSetFault(xrtDeviceHandle device, std::uint32_t kind, std::uint64_t 
   });
 }
 
+int accllmEmuSetEngine(xrtDeviceHandle device, const char* name) {
+  return guarded(-1, [&] {
+    devices().get(device)->set_engine(required(name, "name"));
+    return 0;
+  });
+}
+
 const char* accllmEmuLastError() { return last_error(); }

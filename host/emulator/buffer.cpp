@@ -36,6 +36,11 @@ std::pair<std::shared_ptr<MemoryBank>, std::uint64_t> reserve(
   }
 }
 
+std::uint64_t new_generation() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 Buffer::Buffer(std::shared_ptr<Device> device, std::shared_ptr<Design> design,
@@ -55,6 +60,7 @@ std::shared_ptr<Buffer> Buffer::allocate(std::shared_ptr<Device> device, std::si
   std::shared_ptr<Buffer> buffer(new Buffer(std::move(device), std::move(design), std::move(bank)));
   buffer->offset_ = offset;
   buffer->bytes_ = bytes;
+  buffer->generation_ = std::make_shared<std::atomic<std::uint64_t>>(new_generation());
   if (user) {
     buffer->host_memory_ = static_cast<std::byte*>(user);
   } else if (!device_only) {
@@ -70,6 +76,7 @@ std::shared_ptr<Buffer> Buffer::slice(std::shared_ptr<Buffer> parent, std::size_
   buffer->offset_ = parent->offset_ + offset;
   buffer->bytes_ = bytes;
   if (parent->host_memory_) buffer->host_memory_ = parent->host_memory_ + offset;
+  buffer->generation_ = parent->generation_;
   buffer->parent_ = std::move(parent);
   return buffer;
 }
@@ -98,10 +105,12 @@ void Buffer::sync(Direction direction, std::size_t bytes, std::size_t offset) co
                                std::to_string(sync_alignment) + " bytes");
   std::byte* host = host_memory() + offset;
   std::byte* card = device_memory() + offset;
-  if (direction == Direction::to_device)
+  if (direction == Direction::to_device) {
     std::memcpy(card, host, bytes);
-  else
+    *generation_ = new_generation();
+  } else {
     std::memcpy(host, card, bytes);
+  }
 }
 
 void Buffer::write(const void* source, std::size_t bytes, std::size_t offset) const {
@@ -121,6 +130,7 @@ void Buffer::copy_from(const Buffer& source, std::size_t bytes, std::size_t offs
   require_range("copying past destination buffer size", bytes, offset);
   source.require_range("copying past source buffer size", bytes, source_offset);
   std::memmove(device_memory() + offset, source.device_memory() + source_offset, bytes);
+  *generation_ = new_generation();
 }
 
 }  // namespace accllm::emulator

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,6 +34,8 @@ class Buffer {
   std::size_t bytes() const noexcept { return bytes_; }
   std::uint64_t address() const noexcept { return bank_->base() + offset_; }
   std::byte* device_memory() const noexcept { return bank_->at(offset_); }
+  /// See PortMemory::generation.
+  std::uint64_t generation() const noexcept { return *generation_ + bank_->faults(); }
   /// Throws ApiError (EINVAL) for a device-only buffer.
   std::byte* host_memory() const;
   const MemoryBank& bank() const noexcept { return *bank_; }
@@ -55,6 +58,8 @@ class Buffer {
   std::shared_ptr<Design> design_;
   std::shared_ptr<MemoryBank> bank_;
   std::shared_ptr<Buffer> parent_;
+  /// Shared with all slices of a buffer; numbers are never used twice.
+  std::shared_ptr<std::atomic<std::uint64_t>> generation_;
   std::optional<Mapping> host_;
   std::byte* host_memory_ = nullptr;
   std::uint64_t offset_ = 0;

@@ -1,12 +1,24 @@
 #include "device.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "api_error.hpp"
 
 namespace accllm::emulator {
+
+Device::Device() {
+  const char* name = std::getenv("ACCLLM_EMU_ENGINE");
+  if (name != nullptr && *name != '\0') set_engine(name);
+}
+
+void Device::set_engine(const std::string& name) {
+  if (name != "golden" && name != "fast")
+    throw ApiError(EINVAL, "the emulator has the engines golden and fast, not '" + name + "'");
+  engine_ = name == "fast" ? EngineKind::fast : EngineKind::golden;
+}
 
 const KernelDescription& Design::kernel(const std::string& name) const {
   for (const KernelDescription& candidate : xclbin.kernels)
@@ -66,7 +78,7 @@ void Device::set_fault(Fault kind, std::uint64_t address, std::uint32_t bit) {
     case Fault::bit_flip:
       for (const auto& bank : design()->banks) {
         if (!bank || address < bank->base() || !bank->holds(address - bank->base())) continue;
-        *bank->at(address - bank->base()) ^= std::byte(1u << (bit % 8));
+        bank->flip(address - bank->base(), bit);
         return;
       }
       throw ApiError(EINVAL, "no buffer holds address " + std::to_string(address));

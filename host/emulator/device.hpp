@@ -1,11 +1,14 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "compute_unit.hpp"
+#include "engine.hpp"
 #include "faults.hpp"
 #include "memory_bank.hpp"
 #include "xclbin.hpp"
@@ -25,6 +28,12 @@ struct Design {
 /// An emulated card. Every open yields a card of its own.
 class Device {
  public:
+  /// Takes the engine that ACCLLM_EMU_ENGINE names. Throws ApiError (EINVAL) for an unknown one.
+  Device();
+
+  /// Engine of the runs started from now on: "golden" or "fast". Throws ApiError (EINVAL).
+  void set_engine(const std::string& name);
+  EngineKind engine() const noexcept { return engine_; }
   /// Loads an emulation xclbin; loading the one that is loaded does nothing. Throws ApiError (EINVAL, EBUSY
   /// while kernels or buffers of another xclbin are open).
   void load(Xclbin xclbin);
@@ -42,6 +51,7 @@ class Device {
   mutable std::mutex mutex_;
   std::shared_ptr<Design> design_;
   const std::shared_ptr<Faults> faults_ = std::make_shared<Faults>();
+  std::atomic<EngineKind> engine_{EngineKind::golden};
   ComputeUnit unit_;
 };
 

@@ -15,6 +15,11 @@ ACCLLM_EXPORT int accllmEmuRunAbort(xrtRunHandle run);
 /// writes it to its message log.
 ACCLLM_EXPORT const char* accllmEmuLastError();
 
+/// Chooses the engine of the runs started from now on: "golden" (the kernel's C++ sources) or "fast" (SIMD
+/// and threads, the same bits). Devices open with the one that ACCLLM_EMU_ENGINE names, golden without it. 0,
+/// or -1 and errno.
+ACCLLM_EXPORT int accllmEmuSetEngine(xrtDeviceHandle device, const char* name);
+
 /// Switches a fault on; `kind` as in enum Fault (faults.hpp). `address` and `bit` belong to bit_flip. 0, or
 /// -1 and errno.
 ACCLLM_EXPORT int accllmEmuSetFault(xrtDeviceHandle device, std::uint32_t kind, std::uint64_t address,

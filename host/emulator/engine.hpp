@@ -12,7 +12,13 @@ namespace accllm::emulator {
 struct PortMemory {
   std::byte* data;
   std::size_t bytes;
+  /// Differs whenever the memory at this address was written by anyone but the kernel since; what an engine
+  /// derives from the content stays valid as long as address and generation are the same.
+  std::uint64_t generation = 0;
 };
+
+/// The two implementations of the kernel; they give the same bits.
+enum class EngineKind { golden, fast };
 
 /// One call of the kernel. `cancel` turns true when the run is to end early; never null.
 struct Invocation {
@@ -20,11 +26,16 @@ struct Invocation {
   PortMemory table, io;
   std::uint32_t job;
   const std::atomic<bool>* cancel;
+  EngineKind engine = EngineKind::golden;
 };
 
 enum class Outcome { completed, aborted, faulted };
 
 /// Runs the kernel's C++ sources on the CPU. Defined in golden.cpp.
 Outcome run_golden(const Invocation&);
+
+/// The same with SIMD and threads (ACCLLM_THREADS, ACCLLM_EMU_SIMD). Keeps re-laid weights and its threads
+/// for the calling thread's next run. Defined in fast/run.cpp.
+Outcome run_fast(const Invocation&);
 
 }  // namespace accllm::emulator

@@ -37,7 +37,7 @@ Outcome Execution::outcome() {
     return Outcome::aborted;
   }
   try {
-    return run_golden(invocation_);
+    return invocation_.engine == EngineKind::fast ? run_fast(invocation_) : run_golden(invocation_);
   } catch (...) {
     // An engine that throws is a card that faults; nothing may leave the compute unit's thread.
     return Outcome::faulted;

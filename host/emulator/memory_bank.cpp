@@ -38,6 +38,11 @@ void MemoryBank::release(std::uint64_t offset) noexcept {
   allocated_.erase(entry);
 }
 
+void MemoryBank::flip(std::uint64_t offset, std::uint32_t bit) noexcept {
+  *at(offset) ^= std::byte(1u << (bit % 8));
+  ++faults_;
+}
+
 bool MemoryBank::holds(std::uint64_t offset) const {
   std::lock_guard<std::mutex> lock(mutex_);
   auto entry = allocated_.upper_bound(offset);

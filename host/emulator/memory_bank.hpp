@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -29,12 +30,17 @@ class MemoryBank {
   std::byte* at(std::uint64_t offset) const noexcept { return storage_->data() + offset; }
   /// Whether a buffer holds the byte at `offset`.
   bool holds(std::uint64_t offset) const;
+  /// Inverts a bit of the byte at `offset`, which a buffer holds.
+  void flip(std::uint64_t offset, std::uint32_t bit) noexcept;
+  /// How often `flip` was called.
+  std::uint64_t faults() const noexcept { return faults_; }
 
  private:
   const std::string name_;
   const std::uint64_t base_;
   const std::uint64_t bytes_;
   mutable std::mutex mutex_;
+  std::atomic<std::uint64_t> faults_{0};
   std::unique_ptr<Mapping> storage_;
   std::map<std::uint64_t, std::uint64_t> allocated_;  // offset -> bytes, whole pages
 };

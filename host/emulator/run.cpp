@@ -24,7 +24,7 @@ int channel_of(const std::string& name, const std::string& prefix) {
 
 void place(std::vector<PortMemory>& channels, int channel, PortMemory memory) {
   if (channels.size() <= static_cast<std::size_t>(channel))
-    channels.resize(static_cast<std::size_t>(channel) + 1, PortMemory{nullptr, 0});
+    channels.resize(static_cast<std::size_t>(channel) + 1, PortMemory{nullptr, 0, 0});
   channels[static_cast<std::size_t>(channel)] = memory;
 }
 
@@ -64,6 +64,7 @@ void Run::set_scalar(int index, std::uint64_t value) {
 
 Invocation Run::invocation() const {
   Invocation call{};
+  call.engine = kernel_->device()->engine();
   const auto& arguments = kernel_->description().arguments;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& name = arguments[i].name;
@@ -73,7 +74,8 @@ Invocation Run::invocation() const {
       call.job = static_cast<std::uint32_t>(values_[i].scalar);
       continue;
     }
-    const PortMemory memory{values_[i].buffer->device_memory(), values_[i].buffer->bytes()};
+    const Buffer& buffer = *values_[i].buffer;
+    const PortMemory memory{buffer.device_memory(), buffer.bytes(), buffer.generation()};
     if (name == "table")
       call.table = memory;
     else if (name == "io")

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "../engine.hpp"
+#include "kernels.hpp"
+#include "kernels/execute.hpp"
+#include "packed_block.hpp"
+#include "pool.hpp"
+#include "weight_cache.hpp"
+
+namespace accllm::emulator::fast {
+
+/// What the fast engine keeps from run to run: re-laid weights, threads, and the activations, as the kernel
+/// has them.
+class Engine {
+  const std::unique_ptr<accel::Chip> chip_ = std::make_unique<accel::Chip>();
+
+ public:
+  Engine(const Kernels& kernels, uint32_t threads);
+
+  /// To be called before a job: what is bound, and whether it was written since.
+  void bind(const Invocation& call);
+  /// Executes one descriptor on the tokens of the job. \return a status code.
+  uint32_t execute(const accel::Ports& ports, const accel::Descriptor& d, const accel::Job& job);
+
+  uint32_t threads() const { return pool_.threads(); }
+
+  accel::Activations& act = chip_->act;
+
+ private:
+  void multiply(const accel::Ports& ports, const accel::Descriptor& d, const OutputView& output,
+                uint32_t first, uint32_t tokens);
+
+  const Kernels& kernels_;
+  Pool pool_;
+  WeightCache weights_;
+  PackedBlock packed_;
+  /// A panel's scratch for every thread.
+  std::vector<std::unique_ptr<AlignedBytes>> scratch_;
+};
+
+/// What execute_job calls.
+inline uint32_t execute(const accel::Ports& ports, const accel::Descriptor& d, const accel::Job& job,
+                        Engine& engine) {
+  return engine.execute(ports, d, job);
+}
+
+/// A run of the job on `engine`.
+Outcome run_on(Engine& engine, const Invocation& call);
+
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,9 @@
+#include "kernels.hpp"
+#include "simd/avx2.hpp"
+#include "simd/level.hpp"
+
+namespace accllm::emulator::fast {
+
+const Kernels avx2_kernels = kernels_of<Avx2>("avx2");
+
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,100 @@
+#include "pool.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// Turns of the waiting loop before a thread yields or sleeps: some ten microseconds.
+constexpr int turns_awake = 1000;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+Pool::Pool(uint32_t threads) {
+  workers_.reserve(threads);
+  for (uint32_t t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
+}
+
+Pool::~Pool() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    loop_.fetch_add(1);
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void Pool::run(uint32_t count, uint32_t grain, const void* body, Call call) {
+  body_ = body;
+  call_ = call;
+  count_ = count;
+  grain_ = grain;
+  next_.store(0, std::memory_order_relaxed);
+  busy_.store(static_cast<uint32_t>(workers_.size()), std::memory_order_relaxed);
+  bool sleepers;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    loop_.fetch_add(1, std::memory_order_release);
+    sleepers = asleep_ > 0;
+  }
+  if (sleepers) wake_.notify_all();
+  take_pieces(0);
+  for (int turn = 0; busy_.load(std::memory_order_acquire) != 0; ++turn) {
+    if (turn < turns_awake) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+void Pool::take_pieces(uint32_t thread) {
+  for (;;) {
+    const uint32_t first = next_.fetch_add(grain_, std::memory_order_relaxed);
+    if (first >= count_) return;
+    call_(body_, first, std::min(first + grain_, count_), thread);
+  }
+}
+
+uint32_t Pool::next_loop(uint32_t seen) {
+  for (int turn = 0; turn < turns_awake; ++turn) {
+    const uint32_t loop = loop_.load(std::memory_order_acquire);
+    if (loop != seen) return loop;
+    pause();
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++asleep_;
+  wake_.wait(lock, [&] { return loop_.load(std::memory_order_acquire) != seen; });
+  --asleep_;
+  return loop_.load(std::memory_order_acquire);
+}
+
+void Pool::work(uint32_t thread) {
+  uint32_t seen = 0;
+  for (;;) {
+    seen = next_loop(seen);
+    // Written before the loop number that ended the wait.
+    if (stopping_) return;
+    take_pieces(thread);
+    busy_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+uint32_t wanted_threads() {
+  const char* text = std::getenv("ACCLLM_THREADS");
+  const long wanted = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+  if (wanted >= 1 && wanted <= 256) return static_cast<uint32_t>(wanted);
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace accllm::emulator::fast

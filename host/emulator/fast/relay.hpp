@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "accllm/descriptor.hpp"
+#include "accllm/ports.hpp"
+#include "panel.hpp"
+
+namespace accllm::emulator::fast {
+
+/// Memory aligned to cache lines, not initialized.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(size_t bytes);
+  ~AlignedBytes();
+  AlignedBytes(const AlignedBytes&) = delete;
+  AlignedBytes& operator=(const AlignedBytes&) = delete;
+  uint8_t* data() const { return data_; }
+
+ private:
+  uint8_t* data_;
+};
+
+/// A matrix of the image in the fast engine's own layout (panel.hpp). Panels are laid one by one, on any
+/// thread.
+class PanelMatrix {
+ public:
+  explicit PanelMatrix(const accel::MatrixShape& shape);
+  uint32_t panels() const { return panels_; }
+  /// Lays panel `index` from the image's layout in the weight channels.
+  void lay(const accel::Ports& ports, const accel::MatrixShape& shape, uint32_t index);
+  MatrixView view() const;
+
+ private:
+  uint32_t panels_;
+  MatrixView view_;
+  AlignedBytes bytes_;
+  std::vector<int8_t> exponents_;
+  std::vector<int64_t> weight_sums_;
+};
+
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "block_product.hpp"
+
+/// \file
+/// The table of one level's functions.
+
+namespace accllm::emulator::fast {
+namespace {
+
+inline Packing packing_of(uint32_t format, uint32_t tokens) {
+  if (format == accel::weight_format::w2s24) return Packing::sparse_biased;
+  return tokens == 1 ? Packing::dense : Packing::dense_biased;
+}
+
+template <class S>
+void pack(const int8_t* activations, uint32_t groups, uint32_t token, uint32_t tokens, Packing packing,
+          int8_t* codes, int32_t* sums) {
+  // Byte i of a packed chunk is input order[i]; both orders are transpositions of 4 x 4 or 2 x 4 x 2.
+  static constexpr uint8_t dense[chunk_inputs] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  static constexpr uint8_t sparse[chunk_inputs] = {0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
+  const uint8_t* order = packing == Packing::sparse_biased ? sparse : dense;
+  const int bias = packing == Packing::dense ? 0 : S::bias;
+  for (uint32_t g = 0; g < groups; ++g) {
+    int8_t* out = codes + (size_t{g} * tokens + token) * group_inputs;
+    const int8_t* in = activations + size_t{g} * group_inputs;
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < group_inputs; ++i) {
+      sum += in[i];
+      out[i] = static_cast<int8_t>(in[(i & ~15u) + order[i & 15]] + bias);
+    }
+    sums[size_t{g} * tokens + token] = sum;
+  }
+}
+
+template <class S>
+void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+             const OutputView& output, uint8_t* scratch) {
+  for (uint32_t index = first; index < last; ++index) {
+    const uint8_t* panel = m.panels + index * m.panel_bytes;
+    for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
+      const uint32_t row = index * panel_rows + part * S::lanes;
+      if (row >= m.rows) break;
+      if (block.tokens > 1) {
+        rows_times_block<S>(m, panel, row, block, output, scratch);
+        continue;
+      }
+      int64_t sums[S::lanes];
+      rows_times_token<S>(m, panel, part, block).store(sums);
+      const int bias = m.format == accel::weight_format::w2s24 ? S::bias : 0;
+      finish_rows(m, row, S::lanes, sums, bias, block.scales[0], output.data + row);
+    }
+  }
+}
+
+template <class S>
+constexpr Kernels kernels_of(const char* name) {
+  return {name, packing_of, pack<S>, product<S>};
+}
+
+}  // namespace
+}  // namespace accllm::emulator::fast

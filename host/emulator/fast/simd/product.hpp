@@ -1,0 +1,136 @@
+#pragma once
+
+#include "../kernels.hpp"
+#include "accllm/generated/format.hpp"
+#include "vector.hpp"
+
+/// \file
+/// Rows times one token, from packed codes. The 64-bit sums of a panel's rows are left in `Sum`.
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// 2^(e-1) times the token's scale, times the sum: the end of a row (docs/numerics.md, "matmul").
+inline void finish_rows(const MatrixView& m, uint32_t row, uint32_t count, const int64_t* sums, int64_t bias,
+                        float scale, float* out) {
+  float values[panel_rows];
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto exponent = static_cast<uint32_t>(m.exponents[row + i] - 1 + 127) << 23;
+    const int64_t sum = sums[i] - bias * m.weight_sums[row + i];
+    values[i] = static_cast<float>(sum) * (scale * load_as<float>(&exponent));
+  }
+  const uint32_t left = m.rows - row < count ? m.rows - row : count;
+  if (row < m.rows) std::memcpy(out, values, left * sizeof(float));
+}
+
+/// Sums of code * activation over one group of dense codes of `planes` planes, doubled.
+template <class S, int planes>
+typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
+  using I32 = typename S::I32;
+  using U8 = typename S::U8;
+  constexpr int bits = 2 * planes;
+  // Quads of inputs that a line holds: fields of 2 bits, nibbles or bytes.
+  constexpr int fields = 8 / bits;
+  I32 sums[4] = {};
+  for (uint32_t c = 0; c < chunks; ++c) {
+    for (int line = 0; line < planes; ++line) {
+      const U8 word = load_as<U8>(lines + (c * planes + line) * line_bytes);
+      for (int f = 0; f < fields; ++f) {
+        const U8 quad = S::quad(activations + c * chunk_inputs + 4 * (f * planes + line));
+        if (S::wide_dot) {
+          sums[f] = S::dot(sums[f], word & S::fill_bytes(((1 << bits) - 1) << (bits * f)), quad);
+        } else if (planes == 4) {
+          sums[0] = S::dot(sums[0], word & S::fill_bytes(15), quad);
+          sums[1] = S::dot(sums[1], U8(I32(word) >> 4) & S::fill_bytes(15), quad);
+        } else {
+          const U8 code = U8(I32(word) >> (bits * f)) & S::fill_bytes((1 << bits) - 1);
+          sums[f] = S::dot(sums[f], code, quad);
+        }
+      }
+    }
+  }
+  if (!S::wide_dot && planes == 4) return (sums[0] << 1) + (sums[1] << 5);
+  I32 doubled = sums[0] << 1;
+  for (int f = 1; f < fields; ++f) doubled += S::wide_dot ? sums[f] >> (bits * f - 1) : sums[f] << 1;
+  return doubled;
+}
+
+template <class S, int planes>
+typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t part, const BlockView& block) {
+  using I32 = typename S::I32;
+  constexpr uint32_t group_bytes = chunks * planes * line_bytes;
+  constexpr int zero_shift = planes == 4 ? 4 : 0;
+  const uint32_t lane = part * S::lanes;
+  typename S::Sum sum;
+  for (uint32_t g = 0; g < m.groups; ++g) {
+    const uint8_t* lines = panel + m.codes_at + size_t{g} * group_bytes + 4 * lane;
+    const I32 codes = dense_group<S, planes>(lines, block.codes + size_t{g} * group_inputs);
+    const I32 zeros = S::widen(panel + size_t{g} * panel_rows + lane) * S::fill(block.sums[g] << zero_shift);
+    const auto* scales =
+        reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{g} * panel_rows + lane;
+    sum.add_product(codes - zeros, S::widen(scales));
+  }
+  return sum;
+}
+
+/// Where the weights of a half of a 2:4 line point to in the chunk, and what they are: 2c - zh.
+template <class S>
+struct SparseHalf {
+  typename S::U8 index;
+  typename S::U8 weight;
+};
+
+template <class S>
+SparseHalf<S> sparse_half(typename S::U8 line, int half, typename S::U8 zeros) {
+  using U8 = typename S::U8;
+  using I32 = typename S::I32;
+  const U8 nibble = half == 0 ? line : U8(I32(line) >> 4);
+  // Quads of the lane's four bytes, in bits 2 and 1 of the index.
+  const U8 quads = U8(S::fill(half == 0 ? 0x02020000 : 0x06060404));
+  return {(nibble & S::fill_bytes(9)) | quads, (nibble & S::fill_bytes(6)) - zeros};
+}
+
+template <class S>
+typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t part,
+                            const BlockView& block) {
+  using I32 = typename S::I32;
+  using U8 = typename S::U8;
+  const uint32_t lane = part * S::lanes;
+  typename S::Sum sum;
+  for (uint32_t g = 0; g < m.groups; ++g) {
+    const uint8_t* lines = panel + m.codes_at + size_t{g} * chunks * line_bytes + 4 * lane;
+    const int8_t* activations = block.codes + size_t{g} * group_inputs;
+    const U8 zeros = S::spread(panel + size_t{g} * panel_rows + lane);
+    I32 sums[2] = {};
+    for (uint32_t c = 0; c < chunks; ++c) {
+      const U8 line = load_as<U8>(lines + c * line_bytes);
+      const U8 chunk = S::chunk(activations + c * chunk_inputs);
+      for (int half = 0; half < 2; ++half) {
+        const SparseHalf<S> kept = sparse_half<S>(line, half, zeros);
+        sums[half] = S::dot_biased(sums[half], S::pick(chunk, kept.index), kept.weight);
+      }
+    }
+    const auto* scales =
+        reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{g} * panel_rows + lane;
+    sum.add_product(sums[0] + sums[1], S::widen(scales));
+  }
+  return sum;
+}
+
+template <class S>
+typename S::Sum rows_times_token(const MatrixView& m, const uint8_t* panel, uint32_t part,
+                                 const BlockView& block) {
+  switch (m.format) {
+    case accel::weight_format::w2s24:
+      return sparse_rows<S>(m, panel, part, block);
+    case accel::weight_format::w2:
+      return dense_rows<S, 1>(m, panel, part, block);
+    case accel::weight_format::w4:
+      return dense_rows<S, 2>(m, panel, part, block);
+    default:
+      return dense_rows<S, 4>(m, panel, part, block);
+  }
+}
+
+}  // namespace
+}  // namespace accllm::emulator::fast

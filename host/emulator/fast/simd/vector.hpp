@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+/// \file
+/// What every level shares: vector types with the compiler's own operators, loads, broadcasts and selections.
+///
+/// Everything that is compiled per level has internal linkage: an inline function of one level must never
+/// stand in for that of another, which the machine may not be able to execute.
+
+namespace accllm::emulator::fast {
+namespace {
+
+template <class T>
+T load_as(const void* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <class T>
+void store_as(void* to, T value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+/// Vectors of `count` 32-bit lanes. Comparisons yield lanes of 0 and -1.
+template <int count>
+struct VectorTypes {
+  static constexpr int lanes = count;
+  typedef float F32 __attribute__((vector_size(4 * count)));
+  typedef int32_t I32 __attribute__((vector_size(4 * count)));
+  typedef uint32_t U32 __attribute__((vector_size(4 * count)));
+  typedef uint8_t U8 __attribute__((vector_size(4 * count)));
+
+  static F32 fill(float x) { return x - F32{}; }
+  static I32 fill(int32_t x) { return x - I32{}; }
+  static U8 fill_bytes(uint8_t x) { return x - U8{}; }
+};
+
+}  // namespace
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,253 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "accllm/descriptor.hpp"
+#include "accllm/ports.hpp"
+#include "engine.hpp"
+#include "testbench/check.hpp"
+
+/// \file
+/// A random layer of a model with random bytes for weights, as command stream and device memory: every
+/// operation, odd sizes, all formats, and every activation dumped.
+
+namespace cases {
+
+using namespace accel;
+using accllm::emulator::Invocation;
+using accllm::emulator::PortMemory;
+
+struct Memory {
+  std::vector<std::vector<Beat>> weight, kv;
+  std::vector<Beat> table, io;
+
+  static PortMemory port(std::vector<Beat>& beats, uint64_t generation) {
+    return {reinterpret_cast<std::byte*>(beats.data()), beats.size() * sizeof(Beat), generation};
+  }
+  Invocation invocation(uint64_t generation, const std::atomic<bool>& cancel) {
+    Invocation call{};
+    for (auto& channel : weight) call.weight.push_back(port(channel, generation));
+    for (auto& channel : kv) call.kv.push_back(port(channel, 0));
+    call.table = port(table, generation);
+    call.io = port(io, 0);
+    call.job = 0;
+    call.cancel = &cancel;
+    return call;
+  }
+};
+
+struct Shape {
+  uint32_t weight_channels, kv_channels;
+  uint32_t hidden, intermediate, vocabulary;
+  uint32_t heads, kv_heads, head_dim;
+  uint32_t sinks, window, ring;
+  bool hadamard, centered;
+  /// Fixed for all matrices, or 4 for a random one each.
+  uint32_t format;
+};
+
+inline uint32_t pick(bench::Random& random, std::initializer_list<uint32_t> from) {
+  return from.begin()[random.below(static_cast<uint32_t>(from.size()))];
+}
+
+inline Shape random_shape(bench::Random& random) {
+  Shape s;
+  s.weight_channels = pick(random, {1, 2, 3, 5, 28});
+  s.kv_channels = pick(random, {1, 2, 4});
+  s.head_dim = pick(random, {2, 4, 6, 8, 10, 16, 20, 32, 48, 64, 80, 96, 128});
+  s.kv_heads = 1 + random.below(3);
+  s.heads = s.kv_heads * pick(random, {1, 1, 2, 3, 4, 8});
+  s.hidden = 1 + random.below(random.below(4) == 0 ? 700 : 150);
+  s.intermediate = 1 + random.below(random.below(4) == 0 ? 900 : 200);
+  s.vocabulary = 1 + random.below(100);
+  s.sinks = random.below(3) == 0 ? 0 : random.below(random.below(4) == 0 ? 40 : 6);
+  s.window = 1 + random.below(random.below(2) == 0 ? 8 : 70);
+  s.ring = s.window + limit::block_tokens - 1 + (random.below(3) == 0 ? random.below(9) : 0);
+  s.hadamard = random.below(2) == 0;
+  s.centered = random.below(2) == 0;
+  s.format = random.below(5);
+  return s;
+}
+
+/// Builds the memory and the command stream of one layer.
+class Builder {
+ public:
+  Builder(const Shape& shape, bench::Random& random) : s_(shape), random_(random) {
+    memory.weight.resize(s_.weight_channels);
+    memory.kv.resize(s_.kv_channels);
+    stride_ = 1 + ceil_div(2 * s_.head_dim, beat_words);
+    records_ = 4;
+    dumps_ = records_ + stride_ * limit::block_tokens;
+    build();
+  }
+
+  Memory memory;
+  uint32_t descriptors() const { return static_cast<uint32_t>(commands_.size()); }
+
+  /// Writes the job of `tokens` tokens from `position` on.
+  void write_job(uint32_t position, uint32_t tokens) {
+    const uint32_t first_logit = random_.below(tokens + 1);
+    const uint32_t words[] = {abi_version, dumps_, descriptors(), records_, stride_, tokens, first_logit, 1};
+    memory.io[0] = beat_of(words, 8);
+    for (uint32_t t = 0; t < tokens; ++t) {
+      const uint32_t p = position + t;
+      Beat* record = &memory.io[records_ + t * stride_];
+      const uint32_t head[] = {random_.below(s_.vocabulary), p, std::min(p, s_.sinks + s_.window - 1)};
+      record[0] = beat_of(head, 3);
+      for (uint32_t i = 0; i < 2 * s_.head_dim; ++i)
+        set_word(record[1 + i / beat_words], i % beat_words, bits_of(random_.symmetric()));
+    }
+  }
+
+ private:
+  static Beat beat_of(const uint32_t* words, uint32_t count) {
+    Beat beat = zero_beat();
+    for (uint32_t i = 0; i < count; ++i) set_word(beat, i, words[i]);
+    return beat;
+  }
+
+  void command(std::initializer_list<uint32_t> words) {
+    commands_.push_back(beat_of(words.begin(), static_cast<uint32_t>(words.size())));
+  }
+
+  uint32_t place_table(uint32_t beats) {
+    const auto offset = static_cast<uint32_t>(memory.table.size());
+    memory.table.resize(offset + beats, zero_beat());
+    return offset;
+  }
+
+  uint32_t place_floats(uint32_t count, float middle, float width) {
+    const uint32_t offset = place_table(ceil_div(count, beat_words));
+    for (uint32_t i = 0; i < count; ++i)
+      set_word(memory.table[offset + i / beat_words], i % beat_words,
+               bits_of(middle + width * random_.symmetric()));
+    return offset;
+  }
+
+  uint32_t place_halves(uint32_t rows, uint32_t columns, bool floats) {
+    const uint32_t beats = ceil_div(columns, 32);
+    const uint32_t offset = place_table(rows * beats);
+    for (uint32_t i = 0; i < rows * beats * 32; ++i) {
+      const uint32_t word = random_.next();
+      // float16 of 2^-8 .. 4, or any int16 but -32768.
+      const uint32_t half = floats ? (word & 0x83ffu) | ((7 + (word >> 16) % 10) << 10) : word & 0xffffu;
+      set_bits(memory.table[offset + i / 32], 16 * (i % 32), 16, half == 0x8000u ? 0 : half);
+    }
+    return offset;
+  }
+
+  void dump(uint32_t name, uint32_t length, uint32_t flags) {
+    const uint32_t beats = ceil_div(length + (name == buffer::a ? 1 : 0), beat_words);
+    command({operation::dump, flags, name, length, dump_end_, beats});
+    dump_end_ += beats * limit::block_tokens;
+  }
+
+  /// A matrix of random bits, with exponents that keep results near 1.
+  void matrix(uint32_t operation, uint32_t flags, uint32_t rows, uint32_t columns, uint32_t destination) {
+    const uint32_t format = s_.format < 4 ? s_.format : random_.below(4);
+    Descriptor d = {};
+    d.words[field::matmul::weight_offset] = weight_end_;
+    d.words[field::matmul::rows] = rows;
+    d.words[field::matmul::columns] = columns;
+    d.words[field::matmul::format] = format;
+    const MatrixShape m = matrix_shape(d, s_.weight_channels);
+    for (auto& channel : memory.weight) {
+      channel.resize(weight_end_ + m.beats);
+      for (uint32_t b = 0; b < m.beats; ++b) {
+        Beat& beat = channel[weight_end_ + b];
+        const bool exponents = b % (tiles_per_exponent_beat * m.tile_beats + 1) == 0;
+        for (uint32_t w = 0; w < beat_words; ++w)
+          set_word(beat, w, exponents ? 0xe8eceaeeu - random_.below(3) * 0x01010101u : random_.next());
+      }
+    }
+    if (operation == operation::matmul) {
+      command({operation, flags, weight_end_, rows, columns, format, destination, m.beats});
+    } else {
+      const uint32_t row_beats = ceil_div(rows, beat_words);
+      command({operation, flags, weight_end_, rows, columns, format, dump_end_, m.beats, row_beats});
+      dump_end_ += row_beats * limit::block_tokens;
+    }
+    weight_end_ += m.beats;
+  }
+
+  void build() {
+    const uint32_t q = s_.heads * s_.head_dim;
+    const uint32_t k = s_.kv_heads * s_.head_dim;
+    const uint32_t flags =
+        (s_.hadamard ? uint32_t{flag::hadamard} : 0) | (s_.centered ? uint32_t{flag::centered} : 0);
+    dump_end_ = 0;
+    const uint32_t table = place_halves(s_.vocabulary, s_.hidden, true);
+    command({operation::embed, 0, table, ceil_div(s_.hidden, 32), s_.hidden, s_.vocabulary});
+    dump(buffer::x, s_.hidden, 0);
+    norm(0);
+    matrix(operation::matmul, 0, q, s_.hidden, buffer::q);
+    matrix(operation::matmul, 0, k, s_.hidden, buffer::k);
+    matrix(operation::matmul, 0, k, s_.hidden, buffer::v);
+    dump(buffer::q, q, 0);
+    dump(buffer::k, k, 0);
+    dump(buffer::v, k, 0);
+    const uint32_t means = place_floats(k, 0.0f, 2.0f);
+    const uint32_t distances = place_halves(s_.sinks + s_.window, s_.head_dim, false);
+    const float scale = 0.5f / static_cast<float>(s_.head_dim);
+    Descriptor cache = {};
+    const uint32_t shape[] = {0, 0, 0, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring};
+    std::copy(std::begin(shape), std::end(shape), cache.words);
+    for (auto& channel : memory.kv)
+      channel.assign(cache_shape(cache, s_.kv_channels).layer_beats, zero_beat());
+    command({operation::rope_kv, flags, 0, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means});
+    command({operation::attend, flags, 0, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means,
+             s_.heads, bits_of(scale), bits_of(scale / 32767.0f), distances, ceil_div(s_.head_dim, 32)});
+    dump(buffer::a, q, 0);
+    matrix(operation::matmul, 0, s_.hidden, q, buffer::y);
+    dump(buffer::y, s_.hidden, 0);
+    command({operation::add, 0, s_.hidden});
+    norm(0);
+    matrix(operation::matmul, 0, s_.intermediate, s_.hidden, buffer::g);
+    matrix(operation::matmul, 0, s_.intermediate, s_.hidden, buffer::u);
+    command({operation::silu_mul, 0, s_.intermediate});
+    dump(buffer::g, s_.intermediate, 0);
+    dump(buffer::a, s_.intermediate, 0);
+    matrix(operation::matmul, flag::head, s_.hidden, s_.intermediate, buffer::y);
+    command({operation::add, flag::head, s_.hidden});
+    dump(buffer::x, s_.hidden, 0);
+    norm(flag::head);
+    matrix(operation::logits, flag::head, s_.vocabulary, s_.hidden, 0);
+    finish();
+  }
+
+  void norm(uint32_t flags) {
+    // Now and then a gain that makes the vector infinite, or vanish.
+    const uint32_t kind = random_.below(40);
+    const uint32_t gains = place_floats(s_.hidden, kind == 1 ? 0.0f : 1.0f, kind == 1 ? 0.0f : 0.5f);
+    if (kind == 0) set_word(memory.table[gains], 0, infinity_bits);
+    command({operation::norm, flags, gains, s_.hidden, bits_of(1e-5f)});
+    dump(buffer::a, s_.hidden, flags);
+  }
+
+  /// Moves the dumps behind the records and the commands in front of them.
+  void finish() {
+    const auto shift = dumps_ + descriptors();
+    for (Beat& beat : commands_) {
+      const uint32_t kind = get_word(beat, 0);
+      const uint32_t word = kind == operation::dump     ? uint32_t{field::dump::io_offset}
+                            : kind == operation::logits ? uint32_t{field::logits::io_offset}
+                                                        : 0;
+      if (word != 0) set_word(beat, word, get_word(beat, word) + shift);
+    }
+    memory.io.assign(shift + dump_end_, zero_beat());
+    std::copy(commands_.begin(), commands_.end(), memory.io.begin() + dumps_);
+  }
+
+  const Shape s_;
+  bench::Random& random_;
+  std::vector<Beat> commands_;
+  uint32_t stride_ = 0;
+  uint32_t records_ = 0;
+  uint32_t dumps_ = 0;
+  uint32_t dump_end_ = 0;
+  uint32_t weight_end_ = 0;
+};
+
+}  // namespace cases

@@ -1,0 +1,32 @@
+#include "weight_cache.hpp"
+
+#include <algorithm>
+
+namespace accllm::emulator::fast {
+namespace {
+
+bool same(const PortMemory& a, const PortMemory& b) {
+  return a.data == b.data && a.bytes == b.bytes && a.generation == b.generation;
+}
+
+}  // namespace
+
+void WeightCache::bind(const std::vector<PortMemory>& weights) {
+  if (std::equal(weights.begin(), weights.end(), weights_.begin(), weights_.end(), same)) return;
+  matrices_.clear();
+  weights_ = weights;
+}
+
+MatrixView WeightCache::matrix(const accel::Ports& ports, const accel::MatrixShape& shape, Pool& pool) {
+  std::unique_ptr<PanelMatrix>& found = matrices_[{shape.offset, shape.rows, shape.groups, shape.format}];
+  if (!found) {
+    auto matrix = std::make_unique<PanelMatrix>(shape);
+    pool.loop(matrix->panels(), 4, [&](uint32_t first, uint32_t last, uint32_t) {
+      for (uint32_t panel = first; panel < last; ++panel) matrix->lay(ports, shape, panel);
+    });
+    found = std::move(matrix);
+  }
+  return found->view();
+}
+
+}  // namespace accllm::emulator::fast
