@@ -8,11 +8,7 @@ import {
 } from "../../../../../quant/eval/reference/model.ts";
 import { type RandomModel, randomModel } from "../../../../../quant/eval/reference/random-model.ts";
 import { ropeFrequencies } from "../../../../../quant/format/rope.ts";
-import {
-  matrixLayout,
-  rowExponentRange,
-  type WeightFormat,
-} from "../../../../../quant/format/weight-layout.ts";
+import { matrixLayout, rowExponentRange } from "../../../../../quant/format/weight-layout.ts";
 import { emptyRows, packRows, unpackRows } from "../../../../../quant/format/weight-pack.ts";
 import { pageKv, pageMatrix } from "../../page-layout.ts";
 import { dot, type FloatLayer, floatLogits } from "./float-llama.ts";
