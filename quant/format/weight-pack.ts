@@ -176,10 +176,12 @@ function packSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, at
 function unpackSparseUnit(bytes: Uint8Array, unit: number, rows: QuantizedRows, at: number): void {
   const patterns = rows.patterns!;
   for (let k = 0; k < quads; k++) {
-    const pattern =
+    // Codes 6 and 7 of the last quad do not occur in images; every engine takes them modulo 6.
+    const digits =
       k === 15
         ? bytes[unit + zeroByte]! & 7
-        : Math.floor(bytes[unit + positionsByte + Math.floor(k / 3)]! / 6 ** (k % 3)) % 6;
+        : Math.floor(bytes[unit + positionsByte + Math.floor(k / 3)]! / 6 ** (k % 3));
+    const pattern = digits % 6;
     patterns[at * quads + k] = pattern;
     const keep = keepPatterns[pattern]!;
     for (let j = 0; j < 2; j++) {

@@ -39,7 +39,10 @@ export interface QuantizeOptions {
   readonly calibration?: string | undefined;
   /** First positions that every token attends to: default of the image's sessions, 4 unless given. */
   readonly sinks?: number | undefined;
-  /** Latest positions that a token attends to, itself included; default 2044. */
+  /**
+   * Latest positions that a token attends to, itself included; default 2044, or fewer where the model was trained on
+   * fewer positions: distances it has never seen would spoil every text that outgrows them.
+   */
   readonly window?: number | undefined;
   /** tokenizer.json or llama2.c tokenizer.bin; default: beside the weights. */
   readonly tokenizer?: string | undefined;
@@ -142,6 +145,11 @@ function checkOptions(options: QuantizeOptions): Platform {
 const defaultSinks = 4;
 const defaultWindow = 2044;
 
+/** Window that keeps sinks and window within the trained positions; at least one token. */
+function trainedWindow(maxPositions: number, sinks: number): number {
+  return Math.max(1, Math.min(defaultWindow, maxPositions - sinks));
+}
+
 function checkModel(checkpoint: Checkpoint): void {
   const problem = modelLimitProblem(checkpoint.config);
   if (problem === undefined) return;
@@ -173,7 +181,7 @@ async function planFor(
       hadamard: options.hadamard ?? true,
       centered,
       sinks: options.sinks ?? defaultSinks,
-      window: options.window ?? defaultWindow,
+      window: options.window ?? trainedWindow(checkpoint.config.maxPositions, options.sinks ?? defaultSinks),
     },
     weights,
     method: "round",

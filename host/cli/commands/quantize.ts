@@ -69,7 +69,7 @@ export function addQuantize(program: Command, run: RunVerb): void {
     .addOption(
       numberOption(
         "--window <n>",
-        "last tokens that attention sees, the current one included (default: 2044)",
+        "last tokens that attention sees, the current one included (default: 2044, or what the model was trained on)",
         positions.min(1),
       ),
     )
