@@ -12,6 +12,7 @@ export const FILE_LIMITS = {
   tokenizerConfig: 8 << 20,
   chatTemplate: 1 << 20,
   tokenizerBin: 64 << 20,
+  tokenizerModel: 64 << 20,
 } as const;
 
 /**
