@@ -1,16 +1,11 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { InputError, InterruptedError } from "../../host/errors.ts";
-import { checkImage } from "./image-check.ts";
+import { fillFrom, readImageHeader } from "./image-file.ts";
 import {
   type ImageHeader,
   type ImageSection,
   type ImageTensor,
-  imageHeaderSchema,
-  imageMagic,
-  imagePreambleBytes,
-  imageVersion,
-  maxImageHeaderBytes,
   sectionNames,
   weightSection,
 } from "./image-header.ts";
@@ -57,7 +52,7 @@ export async function openImage(path: string): Promise<Image> {
     });
   }
   try {
-    return new Image(path, handle, await readHeader(handle, path));
+    return new Image(path, handle, await readImageHeader(handle, path));
   } catch (error) {
     await handle.close();
     throw error;
@@ -98,7 +93,7 @@ export class Image {
     for (let done = 0; done < target.length; done += stepBytes) {
       throwIfAborted(signal);
       const part = target.subarray(done, Math.min(done + stepBytes, target.length));
-      await fill(this.#handle, this.path, section.offset + done, part);
+      await fillFrom(this.#handle, this.path, section.offset + done, part);
       if (whole) hash.update(part);
     }
     if (whole) this.#compare(section, hash.digest("hex"));
@@ -117,7 +112,7 @@ export class Image {
       for (let at = 0; at < section.bytes; at += buffer.length) {
         throwIfAborted(signal);
         const part = buffer.subarray(0, Math.min(buffer.length, section.bytes - at));
-        await fill(this.#handle, this.path, section.offset + at, part);
+        await fillFrom(this.#handle, this.path, section.offset + at, part);
         hash.update(part);
         done += part.length;
         progress?.(done, total);
@@ -234,69 +229,8 @@ export class Image {
 
   async #read(section: string, offset: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
     const target = new Uint8Array(bytes);
-    await fill(this.#handle, this.path, this.#section(section).offset + offset, target);
+    await fillFrom(this.#handle, this.path, this.#section(section).offset + offset, target);
     return target;
-  }
-}
-
-async function readHeader(handle: FileHandle, path: string): Promise<ImageHeader> {
-  const stat = await handle.stat();
-  const invalid = (problem: string) => new InputError("IMAGE_INVALID", `${path} ${problem}.`);
-  if (!stat.isFile()) throw invalid("is not a regular file");
-  if (stat.size < imagePreambleBytes) throw invalid(`is no model image: it has only ${stat.size} bytes`);
-  const preamble = new Uint8Array(imagePreambleBytes);
-  await fill(handle, path, 0, preamble);
-  if (imageMagic.some((byte, i) => preamble[i] !== byte)) throw invalid("is not a model image");
-  const view = new DataView(preamble.buffer);
-  const version = view.getUint32(8, true);
-  if (version !== imageVersion) {
-    throw new InputError(
-      "IMAGE_VERSION",
-      `The image ${path} has version ${version} of the format; this program reads version ${imageVersion}.`,
-      { hint: "Quantize the checkpoint again with this program." },
-    );
-  }
-  const length = view.getUint32(12, true);
-  if (length > maxImageHeaderBytes) {
-    throw invalid(`has a header of ${length} bytes; at most ${maxImageHeaderBytes} are accepted`);
-  }
-  if (imagePreambleBytes + length > stat.size) {
-    throw invalid(`is truncated: its header takes ${length} bytes, the file has ${stat.size}`);
-  }
-  const json = new Uint8Array(length);
-  await fill(handle, path, imagePreambleBytes, json);
-  const header = parseHeader(json, path);
-  checkImage(header, imagePreambleBytes + length, stat.size, path);
-  return header;
-}
-
-function parseHeader(json: Uint8Array, path: string): ImageHeader {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
-  } catch (cause) {
-    throw new InputError(
-      "IMAGE_INVALID",
-      `The header of the image ${path} is not JSON: ${(cause as Error).message}.`,
-      { cause },
-    );
-  }
-  const parsed = imageHeaderSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new InputError(
-    "IMAGE_INVALID",
-    `The header of the image ${path} is wrong at "${issue?.path.join(".")}": ${issue?.message}.`,
-    { cause: parsed.error },
-  );
-}
-
-async function fill(handle: FileHandle, path: string, offset: number, target: Uint8Array): Promise<void> {
-  for (let done = 0; done < target.length; ) {
-    const { bytesRead } = await handle.read(target, done, target.length - done, offset + done);
-    if (bytesRead === 0)
-      throw new InputError("IMAGE_INVALID", `The image ${path} ends at byte ${offset + done}.`);
-    done += bytesRead;
   }
 }
 

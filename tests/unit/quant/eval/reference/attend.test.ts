@@ -140,7 +140,7 @@ describe("attendHead", () => {
         const exact = streamingAttention([...q], read("key"), values, test.sinks, test.window, frequencies);
         const largest = Math.max(...values.flat().filter(Number.isFinite).map(Math.abs));
         exact.forEach((x, i) => {
-          expect(Math.abs(out.values[i]! - x)).toBeLessThan(0.06 * largest);
+          expect(Math.abs(out.values[i]! - x)).toBeLessThan(0.1 * largest);
         });
         expect(out.finite).toBe(true);
       }),
