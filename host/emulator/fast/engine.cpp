@@ -1,25 +1,30 @@
 #include "engine.hpp"
 
 #include <algorithm>
+#include <atomic>
+
+#include "kernels/execute.hpp"
 
 namespace accllm::emulator::fast {
 
 using namespace accel;
 
-Engine::Engine(const Kernels& kernels, uint32_t threads) : kernels_(kernels), pool_(threads) {
+Engine::Engine(const Kernels& kernels, uint32_t threads)
+    : kernels_(kernels), pool_(threads), attention_(kernels, pool_) {
   constexpr uint32_t most_groups = limit::columns / group_size;
   for (uint32_t t = 0; t < pool_.threads(); ++t)
     scratch_.push_back(std::make_unique<AlignedBytes>(product_scratch_bytes(most_groups)));
+  normed_.reset(new float[size_t{pool_.threads()} * limit::hidden]);
 }
 
 void Engine::bind(const Invocation& call) {
   weights_.bind(call.weight);
+  attention_.bind(call);
   packed_.forget();
 }
 
 void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView& output, uint32_t first,
                       uint32_t tokens) {
-  if (first >= tokens) return;
   const MatrixView matrix = weights_.matrix(ports, matrix_shape(d, ports.weight_channels), pool_);
   const Packing packing = kernels_.packing(matrix.format, tokens - first);
   const BlockView block = packed_.view(kernels_, act, packing, matrix.groups, first, tokens, pool_);
@@ -32,23 +37,93 @@ void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView&
   });
 }
 
+void Engine::norm(const Ports& ports, const Descriptor& d, uint32_t first, uint32_t tokens) {
+  const auto* gain = reinterpret_cast<const float*>(ports.table + d.field(field::norm::gain_offset));
+  const uint32_t length = d.field(field::norm::length);
+  const float epsilon = d.float_field(field::norm::epsilon_bits);
+  std::atomic<bool> finite{true};
+  pool_.loop(tokens - first, 2, [&](uint32_t from, uint32_t to, uint32_t thread) {
+    for (uint32_t t = first + from; t < first + to; ++t) {
+      float* scratch = normed_.get() + size_t{thread} * limit::hidden;
+      if (!kernels_.norm(act.x[t], gain, length, epsilon, scratch, act.a[t], &act.a_scale[t])) finite = false;
+    }
+  });
+  if (!finite) act.non_finite = true;
+}
+
+void Engine::silu_mul(const Descriptor& d, uint32_t first, uint32_t tokens) {
+  const uint32_t length = d.field(field::silu_mul::length);
+  // Pieces of whole vectors, so that a single token keeps all threads busy.
+  constexpr uint32_t piece = 1024;
+  const uint32_t pieces = ceil_div(length, piece);
+  pool_.loop((tokens - first) * pieces, 2, [&](uint32_t from, uint32_t to, uint32_t) {
+    for (uint32_t i = from; i < to; ++i) {
+      const uint32_t token = first + i / pieces;
+      const uint32_t at = i % pieces * piece;
+      kernels_.silu_mul(act.g[token] + at, act.u[token] + at, std::min(piece, length - at));
+    }
+  });
+  std::atomic<bool> finite{true};
+  pool_.loop(tokens - first, 2, [&](uint32_t from, uint32_t to, uint32_t) {
+    for (uint32_t t = first + from; t < first + to; ++t) {
+      if (!kernels_.quantize(act.g[t], length, act.a[t], &act.a_scale[t])) finite = false;
+    }
+  });
+  if (!finite) act.non_finite = true;
+}
+
+uint32_t Engine::embed(const Ports& ports, const Descriptor& d, const Job& job, uint32_t first) {
+  for (uint32_t t = first; t < job.tokens; ++t) {
+    const Beat& record = ports.io[job.input_offset + size_t{t} * job.input_stride];
+    const uint32_t id = get_word(record, token_field::token);
+    if (id >= d.field(field::embed::vocabulary)) return status_code::bad_job;
+    const Beat* row =
+        ports.table + d.field(field::embed::table_offset) + size_t{id} * d.field(field::embed::row_beats);
+    kernels_.embed(reinterpret_cast<const uint16_t*>(row), d.field(field::embed::hidden), act.x[t]);
+  }
+  return status_code::ok;
+}
+
 uint32_t Engine::execute(const Ports& ports, const Descriptor& d, const Job& job) {
   const uint32_t first = d.has(flag::head) ? job.first_logit : 0;
+  if (first >= job.tokens) return status_code::ok;
   switch (d.operation()) {
+    case operation::embed:
+      return embed(ports, d, job, first);
+    case operation::norm:
+      packed_.forget();
+      norm(ports, d, first, job.tokens);
+      break;
     case operation::matmul: {
       const FloatBuffer out = float_buffer(act, d.field(field::matmul::destination));
       multiply(ports, d, {out.data, out.stride}, first, job.tokens);
-      return status_code::ok;
+      break;
     }
     case operation::logits: {
       auto* rows = reinterpret_cast<float*>(ports.io + d.field(field::logits::io_offset));
       multiply(ports, d, {rows, size_t{d.field(field::logits::row_beats)} * beat_words}, first, job.tokens);
-      return status_code::ok;
+      break;
     }
-    default:
+    case operation::rope_kv:
+      attention_.write(ports, d, job, first, act);
+      break;
+    case operation::attend:
       packed_.forget();
-      return accel::execute(ports, d, job, *chip_);
+      attention_.attend(ports, d, job, first, act);
+      break;
+    case operation::silu_mul:
+      packed_.forget();
+      silu_mul(d, first, job.tokens);
+      break;
+    case operation::add:
+      for (uint32_t t = first; t < job.tokens; ++t)
+        kernels_.add(act.x[t], act.y[t], d.field(field::add::length));
+      break;
+    default:
+      for (uint32_t t = first; t < job.tokens; ++t) dump(ports, d, t, act);
+      break;
   }
+  return status_code::ok;
 }
 
 }  // namespace accllm::emulator::fast

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "../engine.hpp"
+#include "attention.hpp"
 #include "kernels.hpp"
-#include "kernels/execute.hpp"
 #include "packed_block.hpp"
 #include "pool.hpp"
 #include "weight_cache.hpp"
@@ -15,7 +15,7 @@ namespace accllm::emulator::fast {
 /// What the fast engine keeps from run to run: re-laid weights, threads, and the activations, as the kernel
 /// has them.
 class Engine {
-  const std::unique_ptr<accel::Chip> chip_ = std::make_unique<accel::Chip>();
+  const std::unique_ptr<accel::Activations> act_ = std::make_unique<accel::Activations>();
 
  public:
   Engine(const Kernels& kernels, uint32_t threads);
@@ -27,9 +27,13 @@ class Engine {
 
   uint32_t threads() const { return pool_.threads(); }
 
-  accel::Activations& act = chip_->act;
+  accel::Activations& act = *act_;
 
  private:
+  void norm(const accel::Ports& ports, const accel::Descriptor& d, uint32_t first, uint32_t tokens);
+  void silu_mul(const accel::Descriptor& d, uint32_t first, uint32_t tokens);
+  uint32_t embed(const accel::Ports& ports, const accel::Descriptor& d, const accel::Job& job,
+                 uint32_t first);
   void multiply(const accel::Ports& ports, const accel::Descriptor& d, const OutputView& output,
                 uint32_t first, uint32_t tokens);
 
@@ -37,8 +41,10 @@ class Engine {
   Pool pool_;
   WeightCache weights_;
   PackedBlock packed_;
-  /// A panel's scratch for every thread.
+  Attention attention_;
+  /// A panel's scratch for every thread, and one vector's.
   std::vector<std::unique_ptr<AlignedBytes>> scratch_;
+  std::unique_ptr<float[]> normed_;
 };
 
 /// What execute_job calls.

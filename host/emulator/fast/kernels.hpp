@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cache_view.hpp"
 #include "panel.hpp"
 
 namespace accllm::emulator::fast {
@@ -33,6 +34,26 @@ struct Kernels {
   /// "matmul"). `scratch` holds product_scratch_bytes(groups) bytes, aligned to lines.
   void (*product)(const MatrixView& matrix, const BlockView& block, uint32_t first, uint32_t last,
                   const OutputView& output, uint8_t* scratch);
+
+  /// x = float32 of a row of float16, which lies in whole beats.
+  void (*embed)(const uint16_t* row, uint32_t hidden, float* x);
+  /// RMSNorm, then int8; `scratch` holds `length` floats. \return whether all values are finite.
+  bool (*norm)(const float* x, const float* gain, uint32_t length, float epsilon, float* scratch,
+               int8_t* codes, float* scale);
+  /// int8 codes, zero up to a whole group. \return whether all values are finite.
+  bool (*quantize)(const float* values, uint32_t length, int8_t* codes, float* scale);
+  /// g = silu(g) * u.
+  void (*silu_mul)(float* g, const float* u, uint32_t length);
+  /// x = x + y.
+  void (*add)(float* x, const float* y, uint32_t length);
+  /// Rotates and quantizes one head's key (less `mean`, unless that is null) and value into the cache.
+  /// \return whether both are finite.
+  bool (*write_head)(const float* key, const float* value, const float* mean, uint32_t head_dim,
+                     bool hadamard, const Rotation& rotation, const SlotView& key_slot,
+                     const SlotView& value_slot);
+  /// Attention of one token's heads that share a kv head, before the result is quantized. \return whether the
+  /// queries are finite.
+  bool (*attend)(const AttendView& view);
 };
 
 /// The levels that this library was compiled with; each in a file of its own with its compiler flags.

@@ -2,6 +2,7 @@
 
 #include "../job_monitor.hpp"
 #include "engine.hpp"
+#include "kernels/execute.hpp"
 #include "levels.hpp"
 
 namespace accllm::emulator {

@@ -61,6 +61,20 @@ struct Avx2 : VectorTypes<8> {
     }
   };
 
+  static I32 dot_pairs(I32 sum, I32 a, I32 b) { return sum + I32(_mm256_madd_epi16(__m256i(a), __m256i(b))); }
+  static F32 wide_to_float(I32 high, I32 low) {
+    const __m128 a =
+        half_to_float(_mm256_castsi256_si128(__m256i(high)), _mm256_castsi256_si128(__m256i(low)));
+    const __m128 b =
+        half_to_float(_mm256_extracti128_si256(__m256i(high), 1), _mm256_extracti128_si256(__m256i(low), 1));
+    return F32(_mm256_insertf128_ps(_mm256_castps128_ps256(a), b, 1));
+  }
+  template <int distance>
+  static F32 swap_lanes(F32 x) {
+    const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    return F32(_mm256_permutevar8x32_ps(__m256(x), _mm256_xor_si256(lane, _mm256_set1_epi32(distance))));
+  }
+
   static I32 round(F32 x) { return I32(_mm256_cvtps_epi32(__m256(x))); }
   static F32 to_float(I32 x) { return F32(_mm256_cvtepi32_ps(__m256i(x))); }
   static I32 gather(const uint32_t* table, I32 index) {
@@ -75,6 +89,13 @@ struct Avx2 : VectorTypes<8> {
     const __m256i odd_product = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(y, 32));
     const __m256i odd = _mm256_srli_epi64(_mm256_add_epi64(odd_product, r), shift);
     return I32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa));
+  }
+
+ private:
+  static __m128 half_to_float(__m128i high, __m128i low) {
+    const __m256d sum = _mm256_add_pd(_mm256_mul_pd(_mm256_cvtepi32_pd(high), _mm256_set1_pd(256.0)),
+                                      _mm256_cvtepi32_pd(low));
+    return _mm256_cvtpd_ps(sum);
   }
 };
 

@@ -60,6 +60,25 @@ struct Avx512 : VectorTypes<16> {
     }
   };
 
+  /// Adds the products of the lanes' 16-bit halves.
+  static I32 dot_pairs(I32 sum, I32 a, I32 b) {
+    return I32(_mm512_dpwssd_epi32(__m512i(sum), __m512i(a), __m512i(b)));
+  }
+  /// float(256 * high + low), one rounding.
+  static F32 wide_to_float(I32 high, I32 low) {
+    const __m256 a =
+        half_to_float(_mm512_castsi512_si256(__m512i(high)), _mm512_castsi512_si256(__m512i(low)));
+    const __m256 b = half_to_float(_mm512_extracti64x4_epi64(__m512i(high), 1),
+                                   _mm512_extracti64x4_epi64(__m512i(low), 1));
+    return F32(_mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1));
+  }
+  /// Lane i of the result is lane i ^ distance.
+  template <int distance>
+  static F32 swap_lanes(F32 x) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    return F32(_mm512_permutexvar_ps(_mm512_xor_si512(lane, _mm512_set1_epi32(distance)), __m512(x)));
+  }
+
   static I32 round(F32 x) { return I32(_mm512_cvtps_epi32(__m512(x))); }
   static F32 to_float(I32 x) { return F32(_mm512_cvtepi32_ps(__m512i(x))); }
   static I32 gather(const uint32_t* table, I32 index) {
@@ -75,6 +94,13 @@ struct Avx512 : VectorTypes<16> {
     const __m512i odd_product = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(y, 32));
     const __m512i odd = _mm512_srli_epi64(_mm512_add_epi64(odd_product, r), shift);
     return I32(_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32)));
+  }
+
+ private:
+  static __m256 half_to_float(__m256i high, __m256i low) {
+    const __m512d sum = _mm512_add_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(high), _mm512_set1_pd(256.0)),
+                                      _mm512_cvtepi32_pd(low));
+    return _mm512_cvtpd_ps(sum);
   }
 };
 

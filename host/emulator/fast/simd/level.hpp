@@ -1,6 +1,8 @@
 #pragma once
 
+#include "attend.hpp"
 #include "block_product.hpp"
+#include "elementwise.hpp"
 
 /// \file
 /// The table of one level's functions.
@@ -55,7 +57,8 @@ void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32
 
 template <class S>
 constexpr Kernels kernels_of(const char* name) {
-  return {name, packing_of, pack<S>, product<S>};
+  return {name,        packing_of,  pack<S>, product<S>,    embed<S>, norm<S>,
+          quantize<S>, silu_mul<S>, add<S>,  write_head<S>, attend<S>};
 }
 
 }  // namespace

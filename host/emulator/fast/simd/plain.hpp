@@ -45,6 +45,23 @@ struct Plain : VectorTypes<4> {
     void store(int64_t* lanes) const { std::memcpy(lanes, lane, sizeof lane); }
   };
 
+  static I32 dot_pairs(I32 sum, I32 a, I32 b) {
+    for (int i = 0; i < 4; ++i) {
+      const int32_t low = static_cast<int16_t>(a[i]) * static_cast<int16_t>(b[i]);
+      sum[i] += low + (a[i] >> 16) * (b[i] >> 16);
+    }
+    return sum;
+  }
+  static F32 wide_to_float(I32 high, I32 low) {
+    F32 out;
+    for (int i = 0; i < 4; ++i) out[i] = static_cast<float>(256 * int64_t{high[i]} + low[i]);
+    return out;
+  }
+  template <int distance>
+  static F32 swap_lanes(F32 x) {
+    return F32{x[0 ^ distance], x[1 ^ distance], x[2 ^ distance], x[3 ^ distance]};
+  }
+
   static I32 round(F32 x) {
     I32 out;
     for (int i = 0; i < 4; ++i) {

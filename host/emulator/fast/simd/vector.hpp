@@ -24,6 +24,12 @@ void store_as(void* to, T value) {
   std::memcpy(to, &value, sizeof value);
 }
 
+/// Lane by lane to another type.
+template <class To, class From>
+To convert(From x) {
+  return __builtin_convertvector(x, To);
+}
+
 /// Vectors of `count` 32-bit lanes. Comparisons yield lanes of 0 and -1.
 template <int count>
 struct VectorTypes {
@@ -32,6 +38,14 @@ struct VectorTypes {
   typedef int32_t I32 __attribute__((vector_size(4 * count)));
   typedef uint32_t U32 __attribute__((vector_size(4 * count)));
   typedef uint8_t U8 __attribute__((vector_size(4 * count)));
+
+  /// As many narrower lanes.
+  typedef uint8_t Bytes __attribute__((vector_size(count)));
+  typedef int8_t SignedBytes __attribute__((vector_size(count)));
+  typedef int16_t Shorts __attribute__((vector_size(2 * count)));
+  /// A whole vector of 16-bit lanes, and as many bytes.
+  typedef uint16_t U16 __attribute__((vector_size(4 * count)));
+  typedef uint8_t U16Bytes __attribute__((vector_size(2 * count)));
 
   static F32 fill(float x) { return x - F32{}; }
   static I32 fill(int32_t x) { return x - I32{}; }

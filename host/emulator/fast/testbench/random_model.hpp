@@ -46,6 +46,9 @@ struct Shape {
   bool hadamard, centered;
   /// Fixed for all matrices, or 4 for a random one each.
   uint32_t format;
+  uint32_t layers;
+  /// Whether every activation is dumped.
+  bool dumps;
 };
 
 inline uint32_t pick(bench::Random& random, std::initializer_list<uint32_t> from) {
@@ -68,6 +71,8 @@ inline Shape random_shape(bench::Random& random) {
   s.hadamard = random.below(2) == 0;
   s.centered = random.below(2) == 0;
   s.format = random.below(5);
+  s.layers = 1 + random.below(2);
+  s.dumps = true;
   return s;
 }
 
@@ -88,7 +93,8 @@ class Builder {
 
   /// Writes the job of `tokens` tokens from `position` on.
   void write_job(uint32_t position, uint32_t tokens) {
-    const uint32_t first_logit = random_.below(tokens + 1);
+    // A benchmark wants logits of single tokens only.
+    const uint32_t first_logit = s_.dumps ? random_.below(tokens + 1) : tokens == 1 ? 0 : tokens;
     const uint32_t words[] = {abi_version, dumps_, descriptors(), records_, stride_, tokens, first_logit, 1};
     memory.io[0] = beat_of(words, 8);
     for (uint32_t t = 0; t < tokens; ++t) {
@@ -139,6 +145,7 @@ class Builder {
   }
 
   void dump(uint32_t name, uint32_t length, uint32_t flags) {
+    if (!s_.dumps) return;
     const uint32_t beats = ceil_div(length + (name == buffer::a ? 1 : 0), beat_words);
     command({operation::dump, flags, name, length, dump_end_, beats});
     dump_end_ += beats * limit::block_tokens;
@@ -173,14 +180,25 @@ class Builder {
   }
 
   void build() {
-    const uint32_t q = s_.heads * s_.head_dim;
-    const uint32_t k = s_.kv_heads * s_.head_dim;
-    const uint32_t flags =
-        (s_.hadamard ? uint32_t{flag::hadamard} : 0) | (s_.centered ? uint32_t{flag::centered} : 0);
     dump_end_ = 0;
     const uint32_t table = place_halves(s_.vocabulary, s_.hidden, true);
     command({operation::embed, 0, table, ceil_div(s_.hidden, 32), s_.hidden, s_.vocabulary});
     dump(buffer::x, s_.hidden, 0);
+    const uint32_t distances = place_halves(s_.sinks + s_.window, s_.head_dim, false);
+    for (uint32_t layer = 0; layer < s_.layers; ++layer) {
+      attention(distances);
+      feed_forward(layer + 1 == s_.layers ? uint32_t{flag::head} : 0);
+    }
+    norm(flag::head);
+    matrix(operation::logits, flag::head, s_.vocabulary, s_.hidden, 0);
+    finish();
+  }
+
+  void attention(uint32_t distances) {
+    const uint32_t q = s_.heads * s_.head_dim;
+    const uint32_t k = s_.kv_heads * s_.head_dim;
+    const uint32_t flags =
+        (s_.hadamard ? uint32_t{flag::hadamard} : 0) | (s_.centered ? uint32_t{flag::centered} : 0);
     norm(0);
     matrix(operation::matmul, 0, q, s_.hidden, buffer::q);
     matrix(operation::matmul, 0, k, s_.hidden, buffer::k);
@@ -189,37 +207,37 @@ class Builder {
     dump(buffer::k, k, 0);
     dump(buffer::v, k, 0);
     const uint32_t means = place_floats(k, 0.0f, 2.0f);
-    const uint32_t distances = place_halves(s_.sinks + s_.window, s_.head_dim, false);
     const float scale = 0.5f / static_cast<float>(s_.head_dim);
     Descriptor cache = {};
-    const uint32_t shape[] = {0, 0, 0, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring};
+    const auto at = static_cast<uint32_t>(memory.kv[0].size());
+    const uint32_t shape[] = {0, 0, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring};
     std::copy(std::begin(shape), std::end(shape), cache.words);
     for (auto& channel : memory.kv)
-      channel.assign(cache_shape(cache, s_.kv_channels).layer_beats, zero_beat());
-    command({operation::rope_kv, flags, 0, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means});
-    command({operation::attend, flags, 0, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means,
+      channel.resize(at + cache_shape(cache, s_.kv_channels).layer_beats, zero_beat());
+    command({operation::rope_kv, flags, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means});
+    command({operation::attend, flags, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means,
              s_.heads, bits_of(scale), bits_of(scale / 32767.0f), distances, ceil_div(s_.head_dim, 32)});
     dump(buffer::a, q, 0);
     matrix(operation::matmul, 0, s_.hidden, q, buffer::y);
     dump(buffer::y, s_.hidden, 0);
     command({operation::add, 0, s_.hidden});
+  }
+
+  void feed_forward(uint32_t head) {
     norm(0);
     matrix(operation::matmul, 0, s_.intermediate, s_.hidden, buffer::g);
     matrix(operation::matmul, 0, s_.intermediate, s_.hidden, buffer::u);
     command({operation::silu_mul, 0, s_.intermediate});
     dump(buffer::g, s_.intermediate, 0);
     dump(buffer::a, s_.intermediate, 0);
-    matrix(operation::matmul, flag::head, s_.hidden, s_.intermediate, buffer::y);
-    command({operation::add, flag::head, s_.hidden});
+    matrix(operation::matmul, head, s_.hidden, s_.intermediate, buffer::y);
+    command({operation::add, head, s_.hidden});
     dump(buffer::x, s_.hidden, 0);
-    norm(flag::head);
-    matrix(operation::logits, flag::head, s_.vocabulary, s_.hidden, 0);
-    finish();
   }
 
   void norm(uint32_t flags) {
     // Now and then a gain that makes the vector infinite, or vanish.
-    const uint32_t kind = random_.below(40);
+    const uint32_t kind = s_.dumps ? random_.below(40) : 2;
     const uint32_t gains = place_floats(s_.hidden, kind == 1 ? 0.0f : 1.0f, kind == 1 ? 0.0f : 0.5f);
     if (kind == 0) set_word(memory.table[gains], 0, infinity_bits);
     command({operation::norm, flags, gains, s_.hidden, bits_of(1e-5f)});
@@ -228,7 +246,7 @@ class Builder {
 
   /// Moves the dumps behind the records and the commands in front of them.
   void finish() {
-    const auto shift = dumps_ + descriptors();
+    const uint32_t shift = dumps_ + descriptors();
     for (Beat& beat : commands_) {
       const uint32_t kind = get_word(beat, 0);
       const uint32_t word = kind == operation::dump     ? uint32_t{field::dump::io_offset}

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "../engine.hpp"
+#include "accllm/activations.hpp"
+#include "accllm/descriptor.hpp"
+#include "accllm/ports.hpp"
+#include "distances.hpp"
+#include "kernels.hpp"
+#include "pool.hpp"
+#include "span.hpp"
+
+namespace accllm::emulator::fast {
+
+/// The cache's side of the engine: writes keys and values, and attends to them.
+class Attention {
+ public:
+  Attention(const Kernels& kernels, Pool& pool);
+
+  /// To be called before a job: what is bound, and whether it was written since.
+  void bind(const Invocation& call);
+  /// Writes keys and values of tokens first .. job.tokens - 1.
+  void write(const accel::Ports& ports, const accel::Descriptor& d, const accel::Job& job, uint32_t first,
+             accel::Activations& act);
+  /// Attention of tokens first .. job.tokens - 1, quantized to their int8 activations.
+  void attend(const accel::Ports& ports, const accel::Descriptor& d, const accel::Job& job, uint32_t first,
+              accel::Activations& act);
+
+ private:
+  const Kernels& kernels_;
+  Pool& pool_;
+  DistanceCache distances_;
+  /// What each token of the block attends to; the layers of a model share it.
+  std::vector<Span> spans_;
+  /// Outputs of all heads of a block, [tokens][head elements].
+  std::unique_ptr<float[]> outputs_;
+  /// Scores of a thread's heads.
+  std::vector<std::unique_ptr<float[]>> scratch_;
+};
+
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cmath>
+
+#include "math.hpp"
+
+/// \file
+/// Operations on one token's vectors.
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// int8 codes of a vector, zero up to a whole group. \return whether all values are finite.
+template <class S>
+bool quantize(const float* values, uint32_t length, int8_t* codes, float* scale) {
+  const Quantizer quantizer(absmax_bits<S>(values, length), 127.0f);
+  quantize_all<S, typename S::SignedBytes>(values, length, quantizer.inverse, 127.0f, codes);
+  const uint32_t padded = (length + accel::group_size - 1) / accel::group_size * accel::group_size;
+  std::memset(codes + length, 0, padded - length);
+  *scale = quantizer.scale;
+  return quantizer.finite;
+}
+
+/// 1 / sqrt(mean of squares + epsilon), in sixteen partial sums and a tree.
+template <class S>
+float inverse_norm(const float* x, uint32_t length, float epsilon) {
+  using F32 = typename S::F32;
+  constexpr uint32_t width = 16;
+  constexpr uint32_t parts = width / S::lanes;
+  F32 sums[parts] = {};
+  uint32_t i = 0;
+  for (; i + width <= length; i += width) {
+    for (uint32_t p = 0; p < parts; ++p) {
+      const F32 value = load_as<F32>(x + i + p * S::lanes);
+      sums[p] += value * value;
+    }
+  }
+  float partial[width];
+  std::memcpy(partial, sums, sizeof partial);
+  for (uint32_t l = 0; i < length; ++i, ++l) partial[l] += x[i] * x[i];
+  for (uint32_t w = width / 2; w > 0; w /= 2) {
+    for (uint32_t l = 0; l < w; ++l) partial[l] += partial[l + w];
+  }
+  return 1.0f / std::sqrt(partial[0] / static_cast<float>(length) + epsilon);
+}
+
+template <class S>
+bool norm(const float* x, const float* gain, uint32_t length, float epsilon, float* scratch, int8_t* codes,
+          float* scale) {
+  using F32 = typename S::F32;
+  const float inverse = inverse_norm<S>(x, length, epsilon);
+  uint32_t i = 0;
+  for (; i + S::lanes <= length; i += S::lanes)
+    store_as(scratch + i, load_as<F32>(x + i) * inverse * load_as<F32>(gain + i));
+  for (; i < length; ++i) scratch[i] = x[i] * inverse * gain[i];
+  return quantize<S>(scratch, length, codes, scale);
+}
+
+template <class S>
+typename S::F32 silu_times(typename S::F32 g, typename S::F32 u) {
+  using F32 = typename S::F32;
+  using I32 = typename S::I32;
+  const I32 positive = g >= 0.0f;
+  const F32 e = S::to_float(exp24<S>(positive ? -g : g)) * power_of_two(-24);
+  const F32 sigma = (positive ? S::fill(1.0f) : e) / (1.0f + e);
+  return g * sigma * u;
+}
+
+/// g = silu(g) * u.
+template <class S>
+void silu_mul(float* g, const float* u, uint32_t length) {
+  using F32 = typename S::F32;
+  uint32_t i = 0;
+  for (; i + S::lanes <= length; i += S::lanes)
+    store_as(g + i, silu_times<S>(load_as<F32>(g + i), load_as<F32>(u + i)));
+  if (i == length) return;
+  const F32 last = silu_times<S>(load_part<F32>(g + i, length - i), load_part<F32>(u + i, length - i));
+  std::memcpy(g + i, &last, (length - i) * sizeof(float));
+}
+
+template <class S>
+void add(float* x, const float* y, uint32_t length) {
+  using F32 = typename S::F32;
+  uint32_t i = 0;
+  for (; i + S::lanes <= length; i += S::lanes) store_as(x + i, load_as<F32>(x + i) + load_as<F32>(y + i));
+  for (; i < length; ++i) x[i] += y[i];
+}
+
+/// A row of float16 to float32.
+template <class S>
+void embed(const uint16_t* row, uint32_t hidden, float* x) {
+  // Rows are whole beats of 32 halves.
+  for (uint32_t i = 0; i < hidden; i += S::lanes) {
+    const typename S::F32 values = from_half<S>(S::widen(row + i));
+    const uint32_t left = hidden - i < S::lanes ? hidden - i : S::lanes;
+    std::memcpy(x + i, &values, left * sizeof(float));
+  }
+}
+
+}  // namespace
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,133 @@
+#pragma once
+
+#include "accllm/generated/format.hpp"
+#include "vector.hpp"
+
+/// \file
+/// Conversions and the exponential of docs/numerics.md, lane by lane.
+
+namespace accllm::emulator::fast {
+namespace {
+
+constexpr int32_t infinity_bits = 0x7f800000;
+constexpr int32_t magnitude_mask = 0x7fffffff;
+/// 2^-60: vectors below it quantize to zero.
+constexpr int32_t zero_threshold_bits = 0x21800000;
+
+inline float float_of_bits(int32_t bits) { return load_as<float>(&bits); }
+inline int32_t bits_of_float(float x) { return load_as<int32_t>(&x); }
+
+/// 2^e for -126 <= e <= 127.
+inline float power_of_two(int32_t e) { return float_of_bits((e + 127) * (1 << 23)); }
+
+/// floor(log2 x) of a normal x > 0.
+inline int32_t exponent_of(float x) { return ((bits_of_float(x) & magnitude_mask) >> 23) - 127; }
+
+/// float16 bits in the low halves of the lanes, the high halves zero, to float32; exact.
+template <class S>
+typename S::F32 from_half(typename S::I32 half) {
+  using F32 = typename S::F32;
+  using I32 = typename S::I32;
+  const I32 sign = (half & 0x8000) << 16;
+  const I32 magnitude = (half & 0x7fff) << 13;
+  // The exponent moves from a bias of 15 to one of 127; subnormals become normal on the way.
+  const F32 number = F32(magnitude) * power_of_two(112);
+  const I32 special = magnitude | infinity_bits;
+  return F32(((magnitude >= (31 << 23)) ? special : I32(number)) | sign);
+}
+
+/// round(2^24 * e^x) for x <= 0.
+template <class S>
+typename S::I32 exp24(typename S::F32 x) {
+  using F32 = typename S::F32;
+  using I32 = typename S::I32;
+  const F32 t = x * float_of_bits(0x3fb8aa3b);  // log2(e)
+  const I32 inside = t > -25.0f;
+  const I32 fixed = S::round(F32(I32(t * 1048576.0f) & inside)) & inside;
+  const I32 fraction = fixed & 0xfffff;
+  const I32 base = S::gather(accel::exponential_table, fraction >> 12);
+  const I32 z = ((fraction & 0xfff) * 45426 + 512) >> 10;  // ln 2 in Q16
+  const I32 l = z + S::template multiply_shift<27>(z, z, uint64_t{1} << 26);
+  const I32 power = base + S::template multiply_shift<26>(base, l, uint64_t{1} << 25);
+  const I32 shift = 2 - (fixed >> 20);
+  const I32 one = S::fill(1);
+  return ((power + (one << (shift - 1))) >> shift) & inside;
+}
+
+/// Largest lane of a vector of non-negative integers.
+template <class S>
+int32_t largest_lane(typename S::I32 x) {
+  int32_t largest = x[0];
+  for (int i = 1; i < S::lanes; ++i) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/// Scale and its inverse of a symmetric quantization; both 0 where the vector counts as zero.
+struct Quantizer {
+  float scale = 0.0f;
+  float inverse = 0.0f;
+  bool finite;
+
+  /// From the bits of the largest magnitude.
+  Quantizer(int32_t largest_bits, float steps) : finite(largest_bits < infinity_bits) {
+    if (!finite || largest_bits < zero_threshold_bits) return;
+    const float largest = float_of_bits(largest_bits);
+    scale = largest / steps;
+    inverse = steps / largest;
+  }
+};
+
+/// Bits of the largest magnitude among `count` values.
+template <class S>
+int32_t absmax_bits(const float* values, uint32_t count) {
+  using I32 = typename S::I32;
+  I32 largest = {};
+  uint32_t i = 0;
+  for (; i + S::lanes <= count; i += S::lanes) {
+    const I32 magnitude = load_as<I32>(values + i) & magnitude_mask;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  int32_t result = largest_lane<S>(largest);
+  for (; i < count; ++i) {
+    const int32_t magnitude = bits_of_float(values[i]) & magnitude_mask;
+    result = magnitude > result ? magnitude : result;
+  }
+  return result;
+}
+
+/// clamp(rne(x * inverse), -steps, steps).
+template <class S>
+typename S::I32 quantized(typename S::F32 x, float inverse, float steps) {
+  using F32 = typename S::F32;
+  const F32 least = S::fill(-steps);
+  const F32 most = S::fill(steps);
+  const F32 scaled = x * inverse;
+  return S::round(scaled < least ? least : (scaled > most ? most : scaled));
+}
+
+/// Loads `count` < lanes values, the rest 0.
+template <class V>
+V load_part(const void* from, uint32_t count) {
+  V value = {};
+  std::memcpy(&value, from, count * 4);
+  return value;
+}
+
+/// Quantizes `count` values to integers of type T; Narrow is a vector of them.
+template <class S, class Narrow, class T>
+void quantize_all(const float* values, uint32_t count, float inverse, float steps, T* codes) {
+  using F32 = typename S::F32;
+  if (inverse == 0.0f) {
+    std::memset(codes, 0, count * sizeof(T));
+    return;
+  }
+  uint32_t i = 0;
+  for (; i + S::lanes <= count; i += S::lanes)
+    store_as(codes + i, convert<Narrow>(quantized<S>(load_as<F32>(values + i), inverse, steps)));
+  if (i == count) return;
+  const auto last = convert<Narrow>(quantized<S>(load_part<F32>(values + i, count - i), inverse, steps));
+  std::memcpy(codes + i, &last, (count - i) * sizeof(T));
+}
+
+}  // namespace
+}  // namespace accllm::emulator::fast
