@@ -175,4 +175,8 @@ int accllmEmuSetEngine(xrtDeviceHandle device, const char* name) {
   });
 }
 
+std::uint64_t accllmEmuEccErrors(xrtDeviceHandle device) {
+  return guarded(std::uint64_t{0}, [&] { return devices().get(device)->faults()->ecc_errors.load(); });
+}
+
 const char* accllmEmuLastError() { return last_error(); }

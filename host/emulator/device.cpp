@@ -9,9 +9,42 @@
 
 namespace accllm::emulator {
 
+std::optional<Fault> fault_of(const std::string& name) {
+  static const std::pair<const char*, Fault> names[] = {
+      {"run_hangs", Fault::run_hangs},         {"run_fails", Fault::run_fails},
+      {"out_of_memory", Fault::out_of_memory}, {"device_lost", Fault::device_lost},
+      {"ecc_error", Fault::ecc_error},         {"load_refused", Fault::load_refused},
+      {"load_busy", Fault::load_busy},         {"crash", Fault::crash},
+  };
+  for (const auto& [known, fault] : names)
+    if (name == known) return fault;
+  return std::nullopt;
+}
+
 Device::Device() {
   const char* name = std::getenv("ACCLLM_EMU_ENGINE");
   if (name != nullptr && *name != '\0') set_engine(name);
+  const char* fault = std::getenv("ACCLLM_EMU_FAULT");
+  if (fault != nullptr && *fault != '\0') plan_fault(fault);
+}
+
+void Device::plan_fault(const std::string& text) {
+  const std::size_t at = text.find('@');
+  const std::optional<Fault> kind = fault_of(text.substr(0, at));
+  const bool whole =
+      at == std::string::npos || (at + 1 < text.size() && text.size() - at <= 10 &&
+                                  text.find_first_not_of("0123456789", at + 1) == std::string::npos);
+  if (!kind || !whole) throw ApiError(EINVAL, "ACCLLM_EMU_FAULT names no fault: '" + text + "'");
+  planned_ = *kind;
+  if (at == std::string::npos)
+    set_fault(planned_, 0, 0);
+  else
+    starts_until_fault_ = std::strtoull(text.c_str() + at + 1, nullptr, 10);
+}
+
+void Device::starting() {
+  if (starts_until_fault_ != 0 && --starts_until_fault_ == 0) set_fault(planned_, 0, 0);
+  require_present();
 }
 
 void Device::set_engine(const std::string& name) {
@@ -32,6 +65,9 @@ void Device::require_present() const {
 
 void Device::load(Xclbin xclbin) {
   require_present();
+  if (faults_->load_refused)
+    throw ApiError(EINVAL, "the shell on the device does not match the xclbin's platform");
+  if (faults_->load_busy) throw ApiError(EBUSY, "another process has an xclbin loaded");
   if (xclbin.mode != mode_sw_emu)
     throw ApiError(EINVAL, "the xclbin was built for mode " + std::to_string(xclbin.mode) +
                                ", the emulator loads software emulation (mode 5)");
@@ -60,7 +96,8 @@ std::shared_ptr<Design> Device::design() const {
 void Device::set_fault(Fault kind, std::uint64_t address, std::uint32_t bit) {
   switch (kind) {
     case Fault::none:
-      faults_->run_hangs = faults_->run_fails = faults_->out_of_memory = false;
+      faults_->run_hangs = faults_->run_fails = faults_->out_of_memory = faults_->ecc_error = false;
+      faults_->load_refused = faults_->load_busy = faults_->crash = false;
       return;
     case Fault::run_hangs:
       faults_->run_hangs = true;
@@ -74,6 +111,18 @@ void Device::set_fault(Fault kind, std::uint64_t address, std::uint32_t bit) {
     case Fault::device_lost:
       faults_->device_lost = true;
       unit_.cancel_all();
+      return;
+    case Fault::ecc_error:
+      faults_->ecc_error = true;
+      return;
+    case Fault::load_refused:
+      faults_->load_refused = true;
+      return;
+    case Fault::load_busy:
+      faults_->load_busy = true;
+      return;
+    case Fault::crash:
+      faults_->crash = true;
       return;
     case Fault::bit_flip:
       for (const auto& bank : design()->banks) {

@@ -28,7 +28,8 @@ struct Design {
 /// An emulated card. Every open yields a card of its own.
 class Device {
  public:
-  /// Takes the engine that ACCLLM_EMU_ENGINE names. Throws ApiError (EINVAL) for an unknown one.
+  /// Takes the engine that ACCLLM_EMU_ENGINE names, and the fault of ACCLLM_EMU_FAULT: "run_hangs" at once,
+  /// "run_hangs@3" with the third start. Throws ApiError (EINVAL) for unknown ones.
   Device();
 
   /// Engine of the runs started from now on: "golden" or "fast". Throws ApiError (EINVAL).
@@ -42,16 +43,24 @@ class Device {
   /// Throws ApiError (ENODEV) when the device is lost.
   void require_present() const;
 
+  /// Counts a start and switches on what ACCLLM_EMU_FAULT asks for with it. Throws as require_present.
+  void starting();
+
   ComputeUnit& compute_unit() noexcept { return unit_; }
   const std::shared_ptr<Faults>& faults() const noexcept { return faults_; }
   /// Throws ApiError (EINVAL) when a buffer does not hold the address.
   void set_fault(Fault kind, std::uint64_t address, std::uint32_t bit);
 
  private:
+  void plan_fault(const std::string& text);
+
   mutable std::mutex mutex_;
   std::shared_ptr<Design> design_;
   const std::shared_ptr<Faults> faults_ = std::make_shared<Faults>();
   std::atomic<EngineKind> engine_{EngineKind::golden};
+  /// The fault to come and the starts until then.
+  Fault planned_ = Fault::none;
+  std::atomic<std::uint64_t> starts_until_fault_{0};
   ComputeUnit unit_;
 };
 

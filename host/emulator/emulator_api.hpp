@@ -25,4 +25,8 @@ ACCLLM_EXPORT int accllmEmuSetEngine(xrtDeviceHandle device, const char* name);
 ACCLLM_EXPORT int accllmEmuSetFault(xrtDeviceHandle device, std::uint32_t kind, std::uint64_t address,
                                     std::uint32_t bit);
 
+/// Uncorrectable ECC errors of the device so far; 0 for a handle that is not open. A card counts them in its
+/// driver's sysfs.
+ACCLLM_EXPORT std::uint64_t accllmEmuEccErrors(xrtDeviceHandle device);
+
 }  // extern "C"

@@ -1,5 +1,6 @@
 #include "execution.hpp"
 
+#include <exception>
 #include <thread>
 #include <utility>
 
@@ -31,7 +32,12 @@ Execution::Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> fau
 
 Outcome Execution::outcome() {
   if (cancel_) return Outcome::aborted;
+  if (faults_->crash) std::terminate();
   if (faults_->run_fails) return Outcome::faulted;
+  if (faults_->ecc_error) {
+    ++faults_->ecc_errors;
+    return Outcome::faulted;
+  }
   if (faults_->run_hangs) {
     while (!cancel_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return Outcome::aborted;

@@ -91,7 +91,7 @@ Invocation Run::invocation() const {
 }
 
 void Run::start() {
-  kernel_->device()->require_present();
+  kernel_->device()->starting();
   if (execution_ && !execution_->done()) throw ApiError(EBUSY, "bad command state, can't launch");
   execution_ = std::make_shared<Execution>(kernel_->design(), kernel_->device()->faults(), invocation());
   kernel_->device()->compute_unit().submit(execution_);

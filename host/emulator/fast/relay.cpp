@@ -1,5 +1,7 @@
 #include "relay.hpp"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -67,10 +69,11 @@ const SparseTable& sparse_table() {
   return table;
 }
 
+/// Sum of the sixteen 2-bit codes of a word.
 uint32_t count_codes(uint32_t plane) {
-  const uint32_t low = plane & 0x55555555u;
-  const uint32_t high = (plane >> 1) & 0x55555555u;
-  return static_cast<uint32_t>(__builtin_popcount(low) + 2 * __builtin_popcount(high));
+  const uint32_t nibbles = (plane & 0x33333333u) + ((plane >> 2) & 0x33333333u);
+  const uint32_t bytes = (nibbles & 0x0f0f0f0fu) + ((nibbles >> 4) & 0x0f0f0f0fu);
+  return (bytes * 0x01010101u) >> 24;
 }
 
 void put(uint8_t* line, uint32_t lane, uint32_t word) { std::memcpy(line + 4 * lane, &word, 4); }
@@ -177,9 +180,16 @@ class RowReader {
 
 }  // namespace
 
-AlignedBytes::AlignedBytes(size_t bytes)
-    : data_(static_cast<uint8_t*>(std::aligned_alloc(line_bytes, round_up(bytes)))) {
+AlignedBytes::AlignedBytes(size_t bytes) {
+  // Streaming through many small pages costs more than the reads themselves.
+  constexpr size_t huge_page = size_t{2} << 20;
+  const size_t alignment = bytes >= huge_page ? huge_page : line_bytes;
+  const size_t size = (bytes + alignment - 1) / alignment * alignment;
+  data_ = static_cast<uint8_t*>(std::aligned_alloc(alignment, size));
   if (data_ == nullptr) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  if (alignment == huge_page) madvise(data_, size, MADV_HUGEPAGE);
+#endif
 }
 
 AlignedBytes::~AlignedBytes() { std::free(data_); }

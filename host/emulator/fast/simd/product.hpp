@@ -55,6 +55,12 @@ typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
   return doubled;
 }
 
+/// Asks for the codes of a few groups ahead: the hardware alone does not keep up with a core that only streams.
+inline void prefetch_group(const uint8_t* lines, uint32_t count) {
+  constexpr size_t ahead = 8192;
+  for (uint32_t i = 0; i < count; ++i) __builtin_prefetch(lines + ahead + i * line_bytes, 0, 2);
+}
+
 template <class S, int planes>
 typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t part, const BlockView& block) {
   using I32 = typename S::I32;
@@ -64,6 +70,7 @@ typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t p
   typename S::Sum sum;
   for (uint32_t g = 0; g < m.groups; ++g) {
     const uint8_t* lines = panel + m.codes_at + size_t{g} * group_bytes + 4 * lane;
+    prefetch_group(lines, group_bytes / line_bytes);
     const I32 codes = dense_group<S, planes>(lines, block.codes + size_t{g} * group_inputs);
     const I32 zeros = S::widen(panel + size_t{g} * panel_rows + lane) * S::fill(block.sums[g] << zero_shift);
     const auto* scales =
@@ -99,6 +106,7 @@ typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t 
   typename S::Sum sum;
   for (uint32_t g = 0; g < m.groups; ++g) {
     const uint8_t* lines = panel + m.codes_at + size_t{g} * chunks * line_bytes + 4 * lane;
+    prefetch_group(lines, chunks);
     const int8_t* activations = block.codes + size_t{g} * group_inputs;
     const U8 zeros = S::spread(panel + size_t{g} * panel_rows + lane);
     I32 sums[2] = {};
