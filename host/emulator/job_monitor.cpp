@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "accllm/timing.hpp"
 #include "kernels/check.hpp"
 
 namespace accllm::emulator {
@@ -49,8 +48,8 @@ std::uint32_t JobMonitor::before(const Descriptor& d, const Job& job) const {
   return within ? status_code::ok : status_code::out_of_range;
 }
 
-void JobMonitor::after(const Descriptor& d, const Job& job, const Ports& ports, std::uint64_t* cycles) const {
-  cycles[d.operation()] += timing::cycles(d, job, ports);
+void JobMonitor::after(const Descriptor& d, const Job& job, const Ports& ports, std::uint64_t* cycles) {
+  cycles[d.operation()] += schedule_.cycles(d, job, ports);
 }
 
 }  // namespace accllm::emulator

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "accllm/ports.hpp"
+#include "accllm/timing.hpp"
 #include "engine.hpp"
 #include "extents.hpp"
 
@@ -18,7 +19,7 @@ struct CallMemory {
 std::optional<CallMemory> call_memory(const Invocation& call);
 
 /// Refuses what a buffer does not hold, ends a cancelled run between two descriptors, and counts modelled
-/// cycles where a card would count them.
+/// cycles where a card would count them. One monitor a job.
 class JobMonitor {
  public:
   static constexpr std::uint32_t counters = counter_source::modelled;
@@ -26,11 +27,12 @@ class JobMonitor {
   JobMonitor(const CallMemory& memory, const std::atomic<bool>& cancel) : memory_(memory), cancel_(cancel) {}
 
   std::uint32_t before(const Descriptor& d, const Job& job) const;
-  void after(const Descriptor& d, const Job& job, const Ports& ports, std::uint64_t* cycles) const;
+  void after(const Descriptor& d, const Job& job, const Ports& ports, std::uint64_t* cycles);
 
  private:
   const CallMemory& memory_;
   const std::atomic<bool>& cancel_;
+  timing::Schedule schedule_;
 };
 
 }  // namespace accllm::emulator

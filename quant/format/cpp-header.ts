@@ -9,6 +9,7 @@ import {
   tilesPerExponentBeat,
 } from "./limits.ts";
 import { kernelAbiVersion, platforms } from "./platform.ts";
+import { timingParameters } from "./timing.ts";
 import { keepPatterns, weightFormats } from "./weight-layout.ts";
 
 /** Fraction bits of the table of 2^(i/256) that exp24 uses (docs/numerics.md). */
@@ -52,6 +53,7 @@ export function cppHeader(): string {
     space("status_field", command.statusFields),
     space("status_code", command.statusCodes),
     space("counter_source", command.counterSources),
+    space("timing_parameter", { ...timingParameters }),
     space("weight_format", Object.fromEntries(Object.entries(weightFormats).map(([k, f]) => [k, f.code]))),
     table(
       "int8_t",
@@ -79,7 +81,8 @@ export function cppHeader(): string {
   ].join("\n");
 }
 
-function snake(name: string): string {
+/** camelCase to snake_case. */
+export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 }
 

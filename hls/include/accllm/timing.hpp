@@ -1,77 +1,188 @@
 #pragma once
 
+#include <algorithm>
+
 #include "accllm/descriptor.hpp"
 #include "accllm/ports.hpp"
 
 /// \file
-/// MODELLED cycles of each descriptor on the U280. No figure from a card or from Vitis stands behind this: it
-/// is the larger of what the HBM channels need at a stated efficiency and what the array needs, plus a
-/// latency, and descriptors do not overlap. docs/accelerator.md explains the parameters.
+/// MODELLED cycles on the U280. No figure from a card or from Vitis stands behind this. The formulas are
+/// those of docs/timing.md and of host/estimate/schedule.ts, in whole numbers so that both give the same
+/// cycles; the parameters come from quant/format/timing.ts.
 
 namespace accel::timing {
 
-/// Sequential reads reach 92 % of an HBM channel's peak (Shuhai, arXiv 2005.04324).
-constexpr uint64_t burst_percent = 92;
-/// Multipliers behind one weight channel: a dense 2-bit beat in one clock, a 2:4 beat for two tokens.
-constexpr uint64_t macs_per_channel = 256;
-/// Elements that the float units take in a clock.
-constexpr uint64_t float_lanes = 16;
-/// From the first request to the first beat, and the drain of the pipelines behind it.
-constexpr uint64_t latency = 150;
+namespace parameter = timing_parameter;
 
 constexpr uint64_t ceil64(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
-inline uint64_t transfer(uint64_t beats) { return ceil64(beats * 100, burst_percent); }
+/// Cycles in which an HBM channel delivers `beats`.
+constexpr uint64_t transfer(uint64_t beats) { return ceil64(beats * 10000, parameter::beats_per10k_cycles); }
 
-inline uint64_t matrix(const Descriptor& d, uint64_t tokens, uint32_t channels) {
+/// What one descriptor asks of the engines and of the busiest HBM channel.
+struct Work {
+  enum class Kind { none, matrix, attention, elementwise } kind = Kind::none;
+  /// Matrix: beats of weights. Attention: beats of keys, and as many of values.
+  uint64_t beats = 0;
+  /// Matrix: cycles of the array. Attention: cycles of the lanes over the keys, and as many over the values.
+  uint64_t compute = 0;
+  /// Attention: the key-mean term, and the exponentials. Both zero otherwise.
+  uint64_t mean = 0;
+  uint64_t exponentials = 0;
+  /// Float units: before the keys and behind the values in attention; elementwise work is all `before`.
+  uint64_t before = 0;
+  uint64_t behind = 0;
+};
+
+inline uint64_t float_cycles(uint64_t elements, uint64_t passes) {
+  return ceil64(elements, parameter::float_lanes) * passes;
+}
+
+inline Work elementwise(uint64_t length, uint64_t passes, uint64_t tokens) {
+  Work w;
+  w.kind = Work::Kind::elementwise;
+  w.before = tokens * float_cycles(length, passes);
+  return w;
+}
+
+inline Work matrix(const Descriptor& d, uint64_t tokens, uint32_t channels) {
   const MatrixShape m = matrix_shape(d, channels);
-  const uint64_t macs_per_beat = m.sparse ? 128 : 256;
-  const uint64_t compute = ceil64(uint64_t{m.beats} * macs_per_beat * tokens, macs_per_channel);
-  const uint64_t memory = transfer(m.beats);
-  return (compute > memory ? compute : memory) + latency;
+  const uint64_t products = m.sparse ? 128 : 256;
+  Work w;
+  w.kind = Work::Kind::matrix;
+  w.beats = m.beats;
+  w.compute = ceil64(uint64_t{m.beats} * products * tokens, parameter::plane_macs);
+  return w;
 }
 
-/// Elementwise work of `passes` passes over `length` elements a token.
-inline uint64_t elementwise(uint64_t length, uint64_t passes, uint64_t tokens) {
-  return tokens * (ceil64(length, float_lanes) * passes) + latency;
+/// One token's attention over `keys` keys.
+inline Work attention(const Descriptor& d, uint64_t keys, uint32_t channels) {
+  const CacheShape c = cache_shape(d, channels);
+  const uint64_t heads = d.field(field::attend::heads);
+  const uint64_t elements = heads * c.head_dim;
+  const uint64_t head_beats = ceil64(keys, kv_block_slots) * c.block_beats;
+  const uint64_t rounds = ceil64(heads, parameter::attention_lanes);
+  Work w;
+  w.kind = Work::Kind::attention;
+  w.beats = ceil64(c.kv_heads, channels) * head_beats;
+  w.compute = rounds * head_beats;
+  w.mean = d.has(flag::centered) ? ceil64(elements * keys, parameter::mean_macs) : 0;
+  w.exponentials = rounds * keys;
+  w.before = float_cycles(elements, parameter::query_passes);
+  w.behind = float_cycles(elements, parameter::output_passes);
+  return w;
 }
 
-inline uint64_t attention(const Descriptor& d, const Job& job, const Ports& ports) {
-  const CacheShape c = cache_shape(d, ports.kv_channels);
-  const uint64_t heads_per_channel = ceil_div(c.kv_heads, ports.kv_channels);
-  uint64_t cycles = 0;
-  for (uint32_t t = 0; t < job.tokens; ++t) {
-    const Beat& record = ports.io[job.input_offset + t * job.input_stride];
-    const uint64_t keys = attention_span(c, get_word(record, token_field::position)).keys();
-    const uint64_t blocks = ceil64(keys, kv_block_slots);
-    cycles += transfer(heads_per_channel * 2 * blocks * c.block_beats) + latency;
-  }
-  return cycles;
-}
-
-/// Modelled cycles of one descriptor.
-inline uint64_t cycles(const Descriptor& d, const Job& job, const Ports& ports) {
+/// Work of a descriptor for one token (attention) or for the whole job (all others).
+inline Work work(const Descriptor& d, const Job& job, uint32_t token, const Ports& ports) {
   const uint64_t tokens = job.tokens - (d.has(flag::head) ? job.first_logit : 0);
-  if (tokens == 0) return 0;
+  if (tokens == 0) return {};
   switch (d.operation()) {
     case operation::embed:
       return elementwise(d.field(field::embed::hidden), 1, tokens);
     case operation::norm:
-      return elementwise(d.field(field::norm::length), 3, tokens);
+      return elementwise(d.field(field::norm::length), parameter::norm_passes, tokens);
     case operation::matmul:
     case operation::logits:
       return matrix(d, tokens, ports.weight_channels);
     case operation::rope_kv:
-      return elementwise(d.field(field::rope_kv::kv_heads) * d.field(field::rope_kv::head_dim), 6, tokens);
-    case operation::attend:
-      return attention(d, job, ports);
+      return elementwise(d.field(field::rope_kv::kv_heads) * d.field(field::rope_kv::head_dim),
+                         parameter::rope_kv_passes, tokens);
+    case operation::attend: {
+      const Beat& record = ports.io[job.input_offset + token * job.input_stride];
+      const CacheShape c = cache_shape(d, ports.kv_channels);
+      const uint64_t keys = attention_span(c, get_word(record, token_field::position)).keys();
+      return attention(d, keys, ports.kv_channels);
+    }
     case operation::silu_mul:
-      return elementwise(d.field(field::silu_mul::length), 2, tokens);
+      return elementwise(d.field(field::silu_mul::length), parameter::silu_passes, tokens);
     case operation::add:
       return elementwise(d.field(field::add::length), 1, tokens);
     default:
       return elementwise(d.field(field::dump::length), 1, tokens);
   }
 }
+
+/// The schedule of one job. Descriptors compute in order; HBM fetches in the same order, ahead of the
+/// computing by at most the prefetch buffer, except that a cache is fetched only once it is written.
+class Schedule {
+ public:
+  /// Executes the next descriptor. \return by how many cycles it moves the end of the schedule, so that the
+  /// sum over all descriptors is the length of the overlapped schedule.
+  uint64_t cycles(const Descriptor& d, const Job& job, const Ports& ports) {
+    const uint64_t before = started_ ? end_ : 0;
+    if (!started_) begin();
+    if (d.operation() == operation::attend) {
+      for (uint32_t token = 0; token < job.tokens; ++token) advance(work(d, job, token, ports));
+    } else {
+      advance(work(d, job, 0, ports));
+    }
+    return end_ - before;
+  }
+
+  void advance(const Work& w) {
+    switch (w.kind) {
+      case Work::Kind::matrix:
+        matrix_step(w);
+        break;
+      case Work::Kind::attention:
+        attention_step(w);
+        break;
+      case Work::Kind::elementwise:
+        end_ += w.before + parameter::elementwise_latency;
+        break;
+      default:
+        break;
+    }
+  }
+
+ private:
+  void begin() {
+    started_ = true;
+    end_ = weights_free_ = cache_free_ = parameter::job_latency;
+  }
+
+  /// Beats behind the first `prefetch_beats`, which can be fetched only as room is made.
+  static uint64_t excess(uint64_t beats) {
+    return beats > parameter::prefetch_beats ? beats - parameter::prefetch_beats : 0;
+  }
+
+  void matrix_step(const Work& w) {
+    const uint64_t start = end_;
+    const uint64_t late = excess(w.beats);
+    const uint64_t streamed = weights_free_ + transfer(w.beats);
+    // The buffer fills before the array starts, and the rest follows as fast as the channel or the array.
+    const uint64_t refilled = start + transfer(late);
+    const uint64_t drained = w.beats == 0 ? start : start + w.compute * late / w.beats;
+    const uint64_t arrived = std::max(streamed, refilled) + parameter::read_latency;
+    end_ = std::max(start + w.compute, arrived) + parameter::matrix_latency;
+    weights_free_ = std::max({streamed, refilled, drained});
+    if (parameter::shared_channels) cache_free_ = weights_free_;
+  }
+
+  void attention_step(const Work& w) {
+    // Keys of this token are in the cache only when the descriptor before has ended.
+    const uint64_t start = end_;
+    const uint64_t fetch = std::max(start, cache_free_);
+    const uint64_t keys_in = fetch + transfer(w.beats) + parameter::read_latency;
+    const uint64_t query = start + w.before;
+    const uint64_t scores = std::max({query + w.compute, keys_in, query + w.mean});
+    const uint64_t values = scores + w.exponentials;
+    const uint64_t late = excess(w.beats);
+    const uint64_t streamed = fetch + transfer(2 * w.beats);
+    const uint64_t refilled = values + transfer(late);
+    const uint64_t values_in = std::max(streamed, refilled) + parameter::read_latency;
+    end_ = std::max(values + w.compute, values_in) + w.behind + parameter::attention_latency;
+    cache_free_ = std::max(streamed, refilled);
+    if (parameter::shared_channels) weights_free_ = cache_free_;
+  }
+
+  bool started_ = false;
+  /// When the last descriptor's results are there.
+  uint64_t end_ = 0;
+  /// When the weight and the cache channels have delivered all that was asked of them.
+  uint64_t weights_free_ = 0;
+  uint64_t cache_free_ = 0;
+};
 
 }  // namespace accel::timing

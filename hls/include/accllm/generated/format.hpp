@@ -174,6 +174,26 @@ constexpr uint32_t modelled = 1;
 constexpr uint32_t measured = 2;
 }  // namespace counter_source
 
+namespace timing_parameter {
+constexpr uint32_t beats_per10k_cycles = 9184;
+constexpr uint32_t read_latency = 64;
+constexpr uint32_t prefetch_beats = 4096;
+constexpr uint32_t shared_channels = 1;
+constexpr uint32_t plane_macs = 256;
+constexpr uint32_t attention_lanes = 32;
+constexpr uint32_t mean_macs = 2048;
+constexpr uint32_t float_lanes = 16;
+constexpr uint32_t norm_passes = 3;
+constexpr uint32_t rope_kv_passes = 4;
+constexpr uint32_t query_passes = 3;
+constexpr uint32_t output_passes = 2;
+constexpr uint32_t silu_passes = 2;
+constexpr uint32_t job_latency = 200;
+constexpr uint32_t matrix_latency = 100;
+constexpr uint32_t attention_latency = 300;
+constexpr uint32_t elementwise_latency = 60;
+}  // namespace timing_parameter
+
 namespace weight_format {
 constexpr uint32_t w2s24 = 0;
 constexpr uint32_t w2 = 1;
