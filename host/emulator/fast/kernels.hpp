@@ -65,9 +65,9 @@ extern const Kernels avx512_kernels;
 extern const Kernels neon_kernels;
 #endif
 
-/// Scratch of `product`: a panel unpacked to bytes, at most two lines a quad of inputs, and its scales.
+/// Scratch of `product`: two panels unpacked to bytes, at most two lines a quad of inputs.
 constexpr size_t product_scratch_bytes(uint32_t groups) {
-  return size_t{groups} * (2 * group_inputs / 4 * line_bytes + panel_rows * 4);
+  return 2 * size_t{groups} * (2 * group_inputs / 4 * line_bytes);
 }
 
 }  // namespace accllm::emulator::fast

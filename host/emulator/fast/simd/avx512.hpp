@@ -15,8 +15,8 @@ struct Avx512 : VectorTypes<16> {
   static constexpr bool wide_dot = true;
   /// Its other operand is signed, so that signed weights need activations made positive by this.
   static constexpr int bias = 128;
-  /// Tokens that a pass over a panel of the matrix-matrix product keeps in registers.
-  static constexpr int token_tile = 8;
+  /// Tokens that a pass over two parts of the matrix-matrix product keeps in registers.
+  static constexpr int token_tile = 4;
 
   static U8 quad(const void* four) { return U8(_mm512_set1_epi32(load_as<int32_t>(four))); }
   static U8 chunk(const void* sixteen) {

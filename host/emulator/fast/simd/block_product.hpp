@@ -51,114 +51,145 @@ void unpack_sparse(const uint8_t* lines, typename S::U8 zeros, uint8_t* out) {
   }
 }
 
+/// Rows row .. row + lanes - 1 of a matrix, unpacked.
 template <class S>
-void unpack(const MatrixView& m, const uint8_t* panel, uint32_t part, uint8_t* out) {
-  const uint32_t lane = part * S::lanes;
+struct RowPart {
+  uint32_t row;
+  const uint8_t* panel;
+  uint8_t* unpacked;
+
+  RowPart(const MatrixView& m, uint32_t first, uint8_t* scratch)
+      : row(first), panel(m.panels + row / panel_rows * m.panel_bytes), unpacked(scratch) {}
+  uint32_t lane() const { return row % panel_rows; }
+  const uint16_t* scales(const MatrixView& m, uint32_t group) const {
+    return reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{group} * panel_rows + lane();
+  }
+};
+
+template <class S>
+void unpack(const MatrixView& m, const RowPart<S>& part) {
   const size_t group_bytes = size_t{chunks} * m.chunk_lines * line_bytes;
   const size_t out_bytes = unpacked_vectors(m.format) * sizeof(typename S::U8);
   for (uint32_t g = 0; g < m.groups; ++g) {
-    const uint8_t* lines = panel + m.codes_at + g * group_bytes + 4 * lane;
-    const typename S::U8 zeros = S::spread(panel + size_t{g} * panel_rows + lane);
+    const uint8_t* lines = part.panel + m.codes_at + g * group_bytes + 4 * part.lane();
+    prefetch_group(lines, chunks * m.chunk_lines);
+    const typename S::U8 zeros = S::spread(part.panel + size_t{g} * panel_rows + part.lane());
+    uint8_t* out = part.unpacked + g * out_bytes;
     switch (m.format) {
       case accel::weight_format::w2s24:
-        unpack_sparse<S>(lines, zeros, out + g * out_bytes);
+        unpack_sparse<S>(lines, zeros, out);
         break;
       case accel::weight_format::w2:
-        unpack_dense<S, 1>(lines, zeros, out + g * out_bytes);
+        unpack_dense<S, 1>(lines, zeros, out);
         break;
       case accel::weight_format::w4:
-        unpack_dense<S, 2>(lines, zeros, out + g * out_bytes);
+        unpack_dense<S, 2>(lines, zeros, out);
         break;
       default:
-        unpack_dense<S, 4>(lines, zeros, out + g * out_bytes);
+        unpack_dense<S, 4>(lines, zeros, out);
         break;
     }
   }
 }
 
-/// Group sums of `tokens` tokens; `activations` is the first token's.
-template <class S, int tokens, uint32_t format>
-void group_sums(const uint8_t* weights, const int8_t* activations, typename S::I32* sums) {
-  using I32 = typename S::I32;
+/// Sums over one group, [parts][tokens]: `weights` holds the group's vectors of each part, `activations` is
+/// the first token's.
+template <class S, int parts, int tokens, uint32_t format>
+void group_sums(const uint8_t* const* weights, const int8_t* activations, typename S::I32 (*sums)[tokens]) {
   using U8 = typename S::U8;
-  I32 high[tokens] = {};
-  I32 low[tokens] = {};
-  if (format == accel::weight_format::w2s24) {
-    for (uint32_t v = 0; v < 2 * chunks; ++v) {
-      const U8 index = load_as<U8>(weights + 2 * v * sizeof(U8));
-      const U8 weight = load_as<U8>(weights + (2 * v + 1) * sizeof(U8));
-      for (int t = 0; t < tokens; ++t) {
-        const U8 chunk = S::chunk(activations + t * group_inputs + (v / 2) * chunk_inputs);
-        high[t] = S::dot_biased(high[t], S::pick(chunk, index), weight);
-      }
-    }
-  } else {
-    constexpr bool two = format == accel::weight_format::w8;
-    for (uint32_t q = 0; q < group_inputs / 4; ++q) {
-      const U8 first = load_as<U8>(weights + (two ? 2 * q : q) * sizeof(U8));
-      const U8 second = two ? load_as<U8>(weights + (2 * q + 1) * sizeof(U8)) : first;
-      for (int t = 0; t < tokens; ++t) {
-        const U8 quad = S::quad(activations + t * group_inputs + 4 * q);
-        high[t] = S::dot_biased(high[t], quad, first);
-        if (two) low[t] = S::dot_biased(low[t], quad, second);
-      }
-    }
-    if (two) {
-      for (int t = 0; t < tokens; ++t) high[t] = (high[t] << 4) + low[t];
-    }
-  }
-  for (int t = 0; t < tokens; ++t) sums[t] = high[t];
-}
-
-/// `tokens` tokens of the block from `first` on, times the unpacked rows of one part of a panel.
-template <class S, int tokens, uint32_t format>
-void multiply_tokens(const MatrixView& m, const uint8_t* panel, uint32_t row, const uint8_t* unpacked,
-                     const BlockView& block, uint32_t first, const OutputView& output) {
   using I32 = typename S::I32;
-  const uint32_t lane = row % panel_rows;
-  const auto* scales = reinterpret_cast<const uint16_t*>(panel + m.scales_at) + lane;
-  typename S::Sum totals[tokens];
-  for (uint32_t g = 0; g < m.groups; ++g) {
-    I32 sums[tokens];
-    group_sums<S, tokens, format>(unpacked + size_t{g} * unpacked_vectors(format) * sizeof(I32),
-                                  block.codes + (size_t{g} * block.tokens + first) * group_inputs, sums);
-    const I32 scale = S::widen(scales + size_t{g} * panel_rows);
-    for (int t = 0; t < tokens; ++t) totals[t].add_product(sums[t], scale);
+  constexpr bool sparse = format == accel::weight_format::w2s24;
+  // Two vectors belong together: positions and weights, or high and low nibbles.
+  constexpr bool two = sparse || format == accel::weight_format::w8;
+  I32 high[parts][tokens] = {};
+  I32 low[parts][tokens] = {};
+  for (uint32_t v = 0; v < (sparse ? 2 * chunks : group_inputs / 4); ++v) {
+    U8 first[parts];
+    U8 second[parts];
+    for (int p = 0; p < parts; ++p) {
+      first[p] = load_as<U8>(weights[p] + (two ? 2 * v : v) * sizeof(U8));
+      second[p] = two ? load_as<U8>(weights[p] + (2 * v + 1) * sizeof(U8)) : first[p];
+    }
+    for (int t = 0; t < tokens; ++t) {
+      const int8_t* token = activations + t * group_inputs;
+      const U8 values = sparse ? S::chunk(token + v / 2 * chunk_inputs) : S::quad(token + 4 * v);
+      for (int p = 0; p < parts; ++p) {
+        if (sparse) {
+          high[p][t] = S::dot_biased(high[p][t], S::pick(values, first[p]), second[p]);
+        } else {
+          high[p][t] = S::dot_biased(high[p][t], values, first[p]);
+          if (two) low[p][t] = S::dot_biased(low[p][t], values, second[p]);
+        }
+      }
+    }
   }
-  for (int t = 0; t < tokens; ++t) {
-    int64_t sums[S::lanes];
-    totals[t].store(sums);
-    finish_rows(m, row, S::lanes, sums, S::bias, block.scales[first + t],
-                output.data + (first + t) * output.stride + row);
+  for (int p = 0; p < parts; ++p) {
+    for (int t = 0; t < tokens; ++t) sums[p][t] = two && !sparse ? (high[p][t] << 4) + low[p][t] : high[p][t];
   }
 }
 
-template <class S, uint32_t format>
-void multiply_block(const MatrixView& m, const uint8_t* panel, uint32_t row, const uint8_t* unpacked,
-                    const BlockView& block, const OutputView& output) {
+/// `tokens` tokens of the block from `first` on, times the unpacked rows of `parts` parts.
+template <class S, int parts, int tokens, uint32_t format>
+void multiply_tokens(const MatrixView& m, const RowPart<S>* part, const BlockView& block, uint32_t first,
+                     const OutputView& output) {
+  using I32 = typename S::I32;
+  typename S::Sum totals[parts][tokens];
+  for (uint32_t g = 0; g < m.groups; ++g) {
+    I32 sums[parts][tokens];
+    const uint8_t* weights[parts];
+    for (int p = 0; p < parts; ++p)
+      weights[p] = part[p].unpacked + size_t{g} * unpacked_vectors(format) * sizeof(I32);
+    group_sums<S, parts, tokens, format>(
+        weights, block.codes + (size_t{g} * block.tokens + first) * group_inputs, sums);
+    for (int p = 0; p < parts; ++p) {
+      const I32 scale = S::widen(part[p].scales(m, g));
+      for (int t = 0; t < tokens; ++t) totals[p][t].add_product(sums[p][t], scale);
+    }
+  }
+  for (int p = 0; p < parts; ++p) {
+    for (int t = 0; t < tokens; ++t) {
+      int64_t sums[S::lanes];
+      totals[p][t].store(sums);
+      finish_rows(m, part[p].row, S::lanes, sums, S::bias, block.scales[first + t],
+                  output.data + (first + t) * output.stride + part[p].row);
+    }
+  }
+}
+
+template <class S, int parts, uint32_t format>
+void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView& block,
+                    const OutputView& output) {
   uint32_t t = 0;
   for (; t + S::token_tile <= block.tokens; t += S::token_tile)
-    multiply_tokens<S, S::token_tile, format>(m, panel, row, unpacked, block, t, output);
-  if (S::token_tile > 4 && t + 4 <= block.tokens) {
-    multiply_tokens<S, 4, format>(m, panel, row, unpacked, block, t, output);
-    t += 4;
-  }
-  for (; t < block.tokens; ++t) multiply_tokens<S, 1, format>(m, panel, row, unpacked, block, t, output);
+    multiply_tokens<S, parts, S::token_tile, format>(m, part, block, t, output);
+  for (; t < block.tokens; ++t) multiply_tokens<S, parts, 1, format>(m, part, block, t, output);
 }
 
-/// One part of a panel, `S::lanes` rows, times all tokens of the block.
-template <class S>
-void rows_times_block(const MatrixView& m, const uint8_t* panel, uint32_t row, const BlockView& block,
-                      const OutputView& output, uint8_t* scratch) {
-  unpack<S>(m, panel, row % panel_rows / S::lanes, scratch);
+/// `parts` parts of S::lanes rows from `row` on, times all tokens of the block.
+template <class S, int parts>
+void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block, const OutputView& output,
+                      uint8_t* scratch) {
+  RowPart<S> part[2] = {{m, row, scratch}, {m, row + (parts - 1) * S::lanes, scratch}};
+  part[1].unpacked += size_t{m.groups} * unpacked_vectors(m.format) * sizeof(typename S::U8);
+  for (int p = 0; p < parts; ++p) unpack<S>(m, part[p]);
   switch (m.format) {
     case accel::weight_format::w2s24:
-      return multiply_block<S, accel::weight_format::w2s24>(m, panel, row, scratch, block, output);
+      return multiply_block<S, parts, accel::weight_format::w2s24>(m, part, block, output);
     case accel::weight_format::w8:
-      return multiply_block<S, accel::weight_format::w8>(m, panel, row, scratch, block, output);
+      return multiply_block<S, parts, accel::weight_format::w8>(m, part, block, output);
     default:
-      return multiply_block<S, accel::weight_format::w2>(m, panel, row, scratch, block, output);
+      return multiply_block<S, parts, accel::weight_format::w2>(m, part, block, output);
   }
+}
+
+/// Panels first .. last - 1 times a block, two parts at a time.
+template <class S>
+void panels_times_block(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                        const OutputView& output, uint8_t* scratch) {
+  const uint32_t end = last * panel_rows < m.rows ? last * panel_rows : m.rows;
+  uint32_t row = first * panel_rows;
+  for (; row + S::lanes < end; row += 2 * S::lanes) rows_times_block<S, 2>(m, row, block, output, scratch);
+  if (row < end) rows_times_block<S, 1>(m, row, block, output, scratch);
 }
 
 }  // namespace

@@ -38,15 +38,12 @@ void pack(const int8_t* activations, uint32_t groups, uint32_t token, uint32_t t
 template <class S>
 void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
              const OutputView& output, uint8_t* scratch) {
+  if (block.tokens > 1) return panels_times_block<S>(m, block, first, last, output, scratch);
   for (uint32_t index = first; index < last; ++index) {
     const uint8_t* panel = m.panels + index * m.panel_bytes;
     for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
       const uint32_t row = index * panel_rows + part * S::lanes;
       if (row >= m.rows) break;
-      if (block.tokens > 1) {
-        rows_times_block<S>(m, panel, row, block, output, scratch);
-        continue;
-      }
       int64_t sums[S::lanes];
       rows_times_token<S>(m, panel, part, block).store(sums);
       const int bias = m.format == accel::weight_format::w2s24 ? S::bias : 0;

@@ -11,7 +11,7 @@ namespace {
 struct Plain : VectorTypes<4> {
   static constexpr bool wide_dot = true;
   static constexpr int bias = 0;
-  static constexpr int token_tile = 2;
+  static constexpr int token_tile = 1;
   typedef int8_t S8 __attribute__((vector_size(16)));
 
   static U8 quad(const void* four) {

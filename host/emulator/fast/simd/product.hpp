@@ -55,7 +55,8 @@ typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
   return doubled;
 }
 
-/// Asks for the codes of a few groups ahead: the hardware alone does not keep up with a core that only streams.
+/// Asks for the codes of a few groups ahead: the hardware alone does not keep up with a core that only
+/// streams.
 inline void prefetch_group(const uint8_t* lines, uint32_t count) {
   constexpr size_t ahead = 8192;
   for (uint32_t i = 0; i < count; ++i) __builtin_prefetch(lines + ahead + i * line_bytes, 0, 2);
