@@ -1,0 +1,128 @@
+#include "gptq.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gemm.hpp"
+#include "grid.hpp"
+#include "hot.hpp"
+
+namespace accllm::quant {
+
+namespace {
+
+constexpr float magic = 12582912.0f;
+
+/** One group of one row while its columns are done one after the other. */
+struct RowGroup {
+  float* weights;
+  /** Upper factor of the inverse Hessian from the group's first row and column on. */
+  const float* factor;
+  int64_t stride;
+  int count;
+  const Format& format;
+  GroupGrid grid;
+
+  float rounded(int j) const {
+    if (grid.scale == 0) return 0;
+    const float code = (weights[j] / grid.scale + grid.zero + magic) - magic;
+    const float inside = std::min(std::max(code, 0.0f), static_cast<float>(format.maxCode));
+    return grid.scale * (inside - grid.zero);
+  }
+  /** What an error of this weight costs. */
+  float cost(int j, float error) const {
+    const float e = error / factor[j * stride + j];
+    return e * e;
+  }
+};
+
+/** Keeps the two of four, from column j on, for which `gain` is largest; the first among equals. */
+template <typename Gain>
+void keepTwo(int j, int count, uint8_t* keep, Gain gain) {
+  float gains[4];
+  for (int i = 0; i < 4; i++) {
+    gains[i] = j + i < count ? gain(j + i) : -INFINITY;
+    if (j + i < count) keep[j + i] = 0;
+  }
+  for (int kept = 0; kept < 2; kept++) {
+    const int best = static_cast<int>(std::max_element(gains, gains + 4) - gains);
+    if (j + best < count) keep[j + best] = 1;
+    gains[best] = -INFINITY;
+  }
+}
+
+ACCLLM_HOT void pushError(float error, const float* factor, int count, float* weights) {
+  for (int i = 0; i < count; i++) weights[i] -= error * factor[i];
+}
+
+void chooseGrid(RowGroup& group, const float* importance, const uint8_t* keep) {
+  float values[groupSize];
+  float weights[groupSize];
+  int used = 0;
+  for (int j = 0; j < group.count; j++) {
+    if (keep != nullptr && !keep[j]) continue;
+    values[used] = group.weights[j];
+    weights[used++] = importance[j];
+  }
+  group.grid = used == 0 ? GroupGrid{0, 0} : searchGrid(values, weights, used, group.format);
+}
+
+/** @param keep of the group, null for dense. @param errors receives the errors, negated, for the columns to
+ * come. */
+void quantizeGroup(RowGroup& group, bool chooseMask, uint8_t* keep, float* errors, float* positions) {
+  const float top = static_cast<float>(group.format.maxCode) + 0.5f;
+  for (int j = 0; j < group.count; j++) {
+    if (chooseMask && j % 4 == 0)
+      keepTwo(j, group.count, keep, [&](int i) {
+        return group.cost(i, group.weights[i]) - group.cost(i, group.weights[i] - group.rounded(i));
+      });
+    const bool kept = keep == nullptr || keep[j];
+    const float stored = kept ? group.rounded(j) : 0;
+    const float position = group.grid.scale == 0 ? 0 : group.weights[j] / group.grid.scale + group.grid.zero;
+    positions[j] = kept ? std::min(std::max(position, -0.5f), top) : 0;
+    const float* factor = group.factor + j * group.stride + j;
+    const float error = (group.weights[j] - stored) / *factor;
+    errors[j] = -error;
+    pushError(error, factor + 1, group.count - j - 1, group.weights + j + 1);
+  }
+}
+
+}  // namespace
+
+void gptq(Pool& pool, std::vector<float>& weights, const Hessian& hessian, float damping, const uint8_t* mask,
+          QuantLinear& out) {
+  const int64_t columns = out.columns;
+  const std::vector<float> factor = hessian.inverseFactor(pool, damping);
+  std::vector<float> importance = hessian.diagonal();
+  const float largest = *std::max_element(importance.begin(), importance.end());
+  // Inputs that never occurred still count a little, so that their weights are not arbitrary.
+  for (float& value : importance) value = std::max(value, 1e-6f * largest) + 1e-30f;
+  if (mask != nullptr) std::copy(mask, mask + out.keep.size(), out.keep.begin());
+  std::vector<float> errors(static_cast<size_t>(out.rows) * groupSize);
+  for (int g = 0; g < out.groups; g++) {
+    const int64_t first = static_cast<int64_t>(g) * groupSize;
+    const int count = static_cast<int>(std::min<int64_t>(groupSize, columns - first));
+    pool.run(out.rows, 8, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) {
+        const int64_t at = r * columns + first;
+        RowGroup group{&weights[at], &factor[first * columns + first], columns, count, out.format, {}};
+        uint8_t* keep = out.format.sparse ? &out.keep[at] : nullptr;
+        const bool chooseMask = out.format.sparse && mask == nullptr;
+        if (chooseMask)
+          for (int j = 0; j < count; j += 4)
+            keepTwo(j, count, keep, [&](int i) { return group.cost(i, group.weights[i]); });
+        chooseGrid(group, &importance[first], keep);
+        out.scale[r * out.groups + g] = group.grid.scale;
+        out.zero[r * out.groups + g] = group.grid.zero;
+        quantizeGroup(group, chooseMask, keep, &errors[r * groupSize], &out.position[at]);
+      }
+    });
+    const int64_t next = first + count;
+    if (next == columns) break;
+    multiply(pool, out.rows, columns - next, count, rowMajor(errors.data(), groupSize),
+             rowMajor(&factor[first * columns + next], columns), &weights[next], columns, true);
+  }
+  out.dequantize(pool);
+}
+
+}  // namespace accllm::quant

@@ -1,0 +1,122 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "block.hpp"
+#include "gptq.hpp"
+#include "linear.hpp"
+
+namespace accllm::quant {
+
+/** A vector or matrix that is trained as it is. */
+struct Parameter {
+  std::vector<float> value;
+  std::vector<float> gradient;
+  Moments moments;
+
+  void prepare();
+  void step(Pool& pool, const AdamStep& adam, float rate);
+};
+
+/** Learning rates of one step. */
+struct Rates {
+  /** Positions on the grid, in steps of a two-bit grid. */
+  float position;
+  /** Scales, as factors. */
+  float scale;
+  /** Gains, and rows of embedding and output matrix in units of the matrix's root mean square. */
+  float gain;
+  float embedding;
+  float head;
+};
+
+/** A decoder layer: as it was trained, and quantized. */
+struct Layer {
+  std::array<std::vector<float>, matrices> original;
+  std::vector<float> inputNorm, postNorm;
+  std::array<QuantLinear, matrices> linear;
+  Parameter inputGain, postGain;
+  std::vector<float> keyMean;
+
+  LayerWeights originalWeights() const;
+  LayerWeights quantizedWeights() const;
+  /** Makes room for gradients and moments, all zero. */
+  void prepare(Pool& pool);
+  LayerGradients clearedGradients();
+  void step(Pool& pool, const AdamStep& adam, const Rates& rates);
+};
+
+/** What training changes, kept to come back to. */
+struct Snapshot {
+  std::vector<std::vector<float>> values;
+};
+
+/**
+ * Quantizes a Llama by its calibration sequences: two streams of hidden states go through the layers side by
+ * side, one through the float layers, one through the quantized ones.
+ */
+class Model {
+ public:
+  Model(Shape shape, int layers, int vocabulary, int threads);
+
+  Layer& layer(int index) { return layers_.at(index); }
+  Pool& pool() { return pool_; }
+  const Shape& shape() const { return shape_; }
+
+  void setTables(const float* embedding, const float* finalNorm, const float* head);
+  /** Token ids [count][length]; both streams start at the embeddings. */
+  void setSequences(const int32_t* ids, int count, int length);
+
+  /** Takes the float stream through a float layer; calibrates the layer's key means on the way. */
+  void target(int layer);
+  /** Quantizes the matrices of a layer that are not frozen on what the quantized stream feeds them. */
+  void quantizeLayer(int layer, float damping);
+  /** Takes the quantized stream through the quantized layer. */
+  void advance(int layer);
+
+  /** Mean squared difference between the layer's output and the float stream, over the stream's mean square.
+   */
+  double layerLoss(int layer, const int32_t* sequences, int count);
+  /** One step of training a layer for that loss. @return the loss before it. */
+  double trainLayer(int layer, const int32_t* sequences, int count, int step, const Rates& rates);
+
+  /** Mean over tokens of KL(float || quantized), after all layers' `target`. */
+  double modelLoss(const int32_t* sequences, int count);
+  double trainModel(const int32_t* sequences, int count, int step, const Rates& rates);
+
+  /** Resets Adam for a layer, or for the whole model where layer is -1. */
+  void prepare(int layer);
+  void save(int layer);
+  void restore(int layer);
+
+  Parameter embedding, finalGain, head;
+
+ private:
+  template <typename Visit>
+  void visitStream(int layer, const Visit& visit);
+  std::vector<float*> parametersOf(int layer, std::vector<size_t>& sizes);
+  void gather(const std::vector<float>& stream, const int32_t* sequences, int count,
+              std::vector<float>& out) const;
+  double layerPass(int layer, const int32_t* sequences, int count);
+  double modelPass(const int32_t* sequences, int count, bool train);
+  double divergence(int64_t tokens, float* student, const float* teacher, bool train);
+
+  Shape shape_;
+  int vocabulary_;
+  Pool pool_;
+  Block block_;
+  std::vector<Layer> layers_;
+  std::vector<float> finalNorm_, originalHead_;
+  int sequences_ = 0;
+  int length_ = 0;
+  std::vector<int32_t> ids_;
+  std::vector<float> floatStream_, quantizedStream_;
+  std::vector<Activations> activations_;
+  std::vector<std::vector<float>> inputs_;
+  std::vector<float> output_, target_, scales_, normalized_, logits_, teacherLogits_, gradient_;
+  Snapshot snapshot_;
+};
+
+}  // namespace accllm::quant

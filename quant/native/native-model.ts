@@ -1,0 +1,206 @@
+import { AccllmError } from "../../host/errors.ts";
+import { ropeFrequencies } from "../format/rope.ts";
+import type { ModelConfig } from "../io/config.ts";
+import type { LayerTensor } from "../io/inventory.ts";
+import type { GridKind } from "../passes/grid.ts";
+import type { Handle, QuantFunctionName, QuantFunctions } from "./binding.ts";
+import { QuantLibrary } from "./library.ts";
+
+/** A layer's matrices in the library's order; its two norms follow. */
+export const layerMatrices = ["query", "key", "value", "output", "gate", "up", "down"] as const;
+export type LayerMatrix = (typeof layerMatrices)[number];
+const layerTensors: readonly LayerTensor[] = [...layerMatrices, "inputNorm", "postNorm"];
+
+/** A quantized matrix in the library: weights scale * (round(position) - zeroHalf / 2). */
+export interface GridMatrix {
+  /** [rows][columns], in steps. */
+  readonly positions: Float32Array;
+  /** [rows][groups] */
+  readonly scales: Float32Array;
+  /** [rows][groups] */
+  readonly zeroHalves: Uint16Array;
+  /** [rows][columns], 1 where 2:4 keeps the weight; null for dense formats. */
+  readonly keep: Uint8Array | null;
+}
+
+/** Learning rates of one step of Adam. */
+export interface Rates {
+  /** Positions on the grid, in steps of a two-bit grid. */
+  readonly position: number;
+  /** Scales, by factors. */
+  readonly scale: number;
+  readonly gain: number;
+  readonly embedding: number;
+  readonly head: number;
+}
+
+/** Vectors of a layer that can be read and set. */
+export const layerVectors = { inputNorm: 0, postNorm: 1, keyMean: 2 } as const;
+export const modelVectors = { embedding: 0, finalNorm: 1, head: 2 } as const;
+/** In place of a layer: the whole model, with its own loss. */
+export const wholeModel = -1;
+
+/**
+ * A Llama in the native library, quantized layer by layer on calibration sequences; see quant/native/model.hpp. Only
+ * one call at a time.
+ */
+export class NativeModel {
+  readonly #library: QuantLibrary;
+  readonly #handle: Handle;
+  #closed = false;
+
+  /** @param hadamard whether keys and values are rotated. @throws ToolchainError where the library is missing. */
+  constructor(config: ModelConfig, hadamard: boolean, threads: number, library = new QuantLibrary()) {
+    this.#library = library;
+    const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } = config;
+    const shape = [
+      hiddenSize,
+      intermediateSize,
+      heads,
+      kvHeads,
+      headDim,
+      Number(hadamard),
+      layers,
+      vocabSize,
+    ];
+    const out: [Handle] = [null];
+    this.#check(
+      library.call(
+        "accllmQuantOpen",
+        Int32Array.from([...shape, threads]),
+        config.rmsNormEps,
+        ropeFrequencies(config),
+        out,
+      ),
+    );
+    this.#handle = out[0];
+  }
+
+  setTables(embedding: Float32Array, finalNorm: Float32Array, head: Float32Array): void {
+    this.#call("accllmQuantSetTables", embedding, finalNorm, head);
+  }
+
+  /** Gives a layer's tensor as it was trained. */
+  setTensor(layer: number, tensor: LayerTensor, values: Float32Array): void {
+    this.#call("accllmQuantSetTensor", layer, layerTensors.indexOf(tensor), values);
+  }
+
+  /** @param sequences of equal length. */
+  setSequences(sequences: readonly (readonly number[])[]): void {
+    const ids = Int32Array.from(sequences.flat());
+    this.#call("accllmQuantSetSequences", ids, sequences.length, sequences[0]!.length);
+  }
+
+  /** @param keep the mask of a 2:4 matrix that has one already, else null. */
+  setFormat(
+    layer: number,
+    matrix: LayerMatrix,
+    kind: GridKind,
+    sparse: boolean,
+    keep: Uint8Array | null,
+  ): void {
+    const format = Int32Array.of(kind.maxCode, kind.zeroStep, kind.maxZeroHalf, Number(sparse));
+    this.#call("accllmQuantSetFormat", layer, layerMatrices.indexOf(matrix), format, keep);
+  }
+
+  /** @param frozen whether it is to stay as it is. */
+  setLinear(layer: number, matrix: LayerMatrix, linear: GridMatrix, frozen: boolean): void {
+    const { positions, scales, zeroHalves, keep } = linear;
+    const index = layerMatrices.indexOf(matrix);
+    this.#call("accllmQuantSetLinear", layer, index, positions, scales, zeroHalves, keep, Number(frozen));
+  }
+
+  /** Reads a matrix into arrays of the right size. */
+  getLinear(layer: number, matrix: LayerMatrix, out: GridMatrix): void {
+    const { positions, scales, zeroHalves, keep } = out;
+    const index = layerMatrices.indexOf(matrix);
+    this.#call("accllmQuantGetLinear", layer, index, positions, scales, zeroHalves, keep);
+  }
+
+  getLayerVector(layer: number, which: keyof typeof layerVectors, length: number): Float32Array {
+    return this.#vector(layer, layerVectors[which], length);
+  }
+
+  getModelVector(which: keyof typeof modelVectors, length: number): Float32Array {
+    return this.#vector(wholeModel, modelVectors[which], length);
+  }
+
+  /** Takes the float stream through a float layer, and calibrates the layer's key means. */
+  target(layer: number): Promise<void> {
+    return this.#run("accllmQuantTarget", layer);
+  }
+
+  /** Quantizes the matrices of a layer that are not frozen: GPTQ, for 2:4 SparseGPT. */
+  quantizeLayer(layer: number, damping: number): Promise<void> {
+    return this.#run("accllmQuantLayer", layer, damping);
+  }
+
+  /** Takes the quantized stream through the quantized layer. */
+  advance(layer: number): Promise<void> {
+    return this.#run("accllmQuantAdvance", layer);
+  }
+
+  /** Resets the optimizer of a layer or of the {@link wholeModel}. */
+  prepare(layer: number): void {
+    this.#call("accllmQuantPrepare", layer);
+  }
+
+  /** Remembers what training changes. */
+  save(layer: number): void {
+    this.#call("accllmQuantSave", layer);
+  }
+
+  /** Back to what was saved last. */
+  restore(layer: number): void {
+    this.#call("accllmQuantRestore", layer);
+  }
+
+  /** Loss on some of the sequences. */
+  async loss(layer: number, sequences: Int32Array): Promise<number> {
+    const out = new Float64Array(1);
+    await this.#run("accllmQuantLoss", layer, sequences, sequences.length, out);
+    return out[0]!;
+  }
+
+  /** One step of training; `step` counts from 1. @returns the loss before it. */
+  async train(layer: number, sequences: Int32Array, step: number, rates: Rates): Promise<number> {
+    const { position, scale, gain, embedding, head } = rates;
+    const out = new Float64Array(1);
+    const all = Float32Array.of(position, scale, gain, embedding, head);
+    await this.#run("accllmQuantTrain", layer, sequences, sequences.length, step, all, out);
+    return out[0]!;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#library.call("accllmQuantClose", this.#handle);
+  }
+
+  #vector(layer: number, which: number, length: number): Float32Array {
+    const out = new Float32Array(length);
+    this.#call("accllmQuantGetVector", layer, which, out);
+    return out;
+  }
+
+  #call<Name extends QuantFunctionName>(name: Name, ...values: AfterHandle<Name>): void {
+    const all = [this.#handle, ...values] as unknown as Parameters<QuantFunctions[Name]>;
+    this.#check(this.#library.call(name, ...all) as number);
+  }
+
+  async #run<Name extends QuantFunctionName>(name: Name, ...values: AfterHandle<Name>): Promise<void> {
+    const all = [this.#handle, ...values] as unknown as Parameters<QuantFunctions[Name]>;
+    this.#check((await this.#library.callAsync(name, ...all)) as number);
+  }
+
+  #check(result: number): void {
+    if (result === 0) return;
+    const reason = this.#library.call("accllmQuantError");
+    throw new AccllmError("QUANT_FAILED", `The quantizer's library failed: ${reason}.`, {
+      hint: "If it ran out of memory, calibrate on fewer sequences.",
+    });
+  }
+}
+
+type AfterHandle<Name extends QuantFunctionName> =
+  Parameters<QuantFunctions[Name]> extends [Handle, ...infer Rest] ? Rest : never;

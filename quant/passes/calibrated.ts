@@ -1,0 +1,202 @@
+import { InterruptedError } from "../../host/errors.ts";
+import { type WeightFormat, weightFormats } from "../format/weight-layout.ts";
+import type { Checkpoint } from "../io/checkpoint.ts";
+import { EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../io/inventory.ts";
+import {
+  type GridMatrix,
+  layerMatrices,
+  NativeModel,
+  type Rates,
+  wholeModel,
+} from "../native/native-model.ts";
+import { exactMatrix } from "./exact-matrix.ts";
+import { gridKind } from "./grid.ts";
+import { isTwoOfFour } from "./prune.ts";
+import { finishMatrix, type TrainedMatrix, withTrained } from "./trained-checkpoint.ts";
+import { splitSequences, type TrainingResult, type TrainingSet, train } from "./training.ts";
+
+/** What a calibrated quantization does beyond GPTQ (SparseGPT for 2:4). */
+export interface CalibratedOptions {
+  readonly formats: ReadonlyMap<string, WeightFormat>;
+  /** Calibration sequences of token ids, all of one length. */
+  readonly sequences: readonly (readonly number[])[];
+  readonly hadamard: boolean;
+  /** Epochs of training layer by layer, and end to end; 0 for none. */
+  readonly reconstruct: number;
+  readonly finetune: number;
+  readonly threads: number;
+  readonly seed: number;
+  /** Called with the part done, 0..1, and what is done. */
+  readonly onProgress: (part: number, what: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A checkpoint whose matrices lie on the grids of their formats, and what else an image stores. */
+export interface Calibrated {
+  readonly checkpoint: Checkpoint;
+  readonly keyMeans: Float32Array[];
+  readonly layers: readonly TrainingResult[];
+  readonly model: TrainingResult | undefined;
+  readonly roundedRows: ReadonlyMap<string, number>;
+}
+
+/** Share of the mean diagonal that is added to a Hessian's. */
+const damping = 0.01;
+
+const noRates: Rates = { position: 0, scale: 0, gain: 0, embedding: 0, head: 0 };
+export const layerRates = {
+  dense: { ...noRates, position: 5e-3, scale: 1e-3, gain: 5e-4 },
+  sparse: { ...noRates, position: 1e-2, scale: 2e-3, gain: 5e-4 },
+} as const;
+export const modelRates = {
+  dense: { position: 5e-3, scale: 1e-3, gain: 1e-3, embedding: 0, head: 0 },
+  sparse: { position: 1e-2, scale: 2e-3, gain: 1e-3, embedding: 0, head: 0 },
+} as const;
+
+/** Sequences of one training step. */
+const batch = { layer: 4, model: 4 } as const;
+
+/**
+ * Quantizes the matrices of all layers on calibration sequences: GPTQ or SparseGPT, then training as asked for.
+ * Matrices that lie on a grid of their format stay as they are. Holds one layer after the other in float32; with
+ * finetune all of them.
+ * @throws ToolchainError where the native library is missing, InterruptedError.
+ */
+export async function calibrate(checkpoint: Checkpoint, options: CalibratedOptions): Promise<Calibrated> {
+  const { config } = checkpoint;
+  const model = new NativeModel(config, options.hadamard, options.threads);
+  try {
+    const read = (name: string) => checkpoint.readRows(name, 0, checkpoint.tensors.get(name)!.rows);
+    model.setTables(await read(EMBEDDING), await read(FINAL_NORM), await read(LM_HEAD));
+    model.setSequences(options.sequences);
+    const set = splitSequences(options.sequences.length);
+    const run = new Run(checkpoint, model, set, options);
+    const layers: TrainingResult[] = [];
+    for (let layer = 0; layer < config.layers; layer++) layers.push(...(await run.layer(layer)));
+    const whole = options.finetune > 0 ? await run.finetune() : undefined;
+    return { ...run.results(), layers, model: whole };
+  } finally {
+    model.close();
+  }
+}
+
+class Run {
+  readonly #checkpoint: Checkpoint;
+  readonly #model: NativeModel;
+  readonly #set: TrainingSet;
+  readonly #options: CalibratedOptions;
+  /** Whether some matrix is 2:4. */
+  readonly #kind: "dense" | "sparse";
+
+  constructor(checkpoint: Checkpoint, model: NativeModel, set: TrainingSet, options: CalibratedOptions) {
+    this.#checkpoint = checkpoint;
+    this.#model = model;
+    this.#set = set;
+    this.#options = options;
+    this.#kind = [...options.formats.values()].includes("w2s24") ? "sparse" : "dense";
+  }
+
+  /** Quantizes one layer and trains it if that is asked for. */
+  async layer(layer: number): Promise<TrainingResult[]> {
+    const { reconstruct, signal, seed, finetune } = this.#options;
+    const model = this.#model;
+    const layers = this.#checkpoint.config.layers;
+    // End-to-end training takes about as long as all layers' own for the same number of epochs.
+    const share = (1 + reconstruct) / (1 + reconstruct + finetune) / layers;
+    const tell = (part: number, what: string) =>
+      this.#options.onProgress(share * (layer + part), `layer ${layer}: ${what}`);
+    tell(0, "reading");
+    await this.#load(layer);
+    tell(0, "calibrating");
+    await this.#step(model.target(layer));
+    await this.#step(model.quantizeLayer(layer, damping));
+    const results: TrainingResult[] = [];
+    if (reconstruct > 0) {
+      const onStep = (part: number, loss: number) =>
+        tell((1 + reconstruct * part) / (1 + reconstruct), `reconstructing, loss ${loss.toPrecision(3)}`);
+      const schedule = { epochs: reconstruct, batch: batch.layer, rates: layerRates[this.#kind], seed };
+      results.push(await train(model, layer, this.#set, { ...schedule, onStep, signal }));
+    }
+    await this.#step(model.advance(layer));
+    return results;
+  }
+
+  async finetune(): Promise<TrainingResult> {
+    const { reconstruct, finetune, signal, seed, onProgress } = this.#options;
+    const start = (1 + reconstruct) / (1 + reconstruct + finetune);
+    const onStep = (part: number, loss: number) =>
+      onProgress(start + (1 - start) * part, `finetuning, loss ${loss.toPrecision(3)}`);
+    const schedule = { epochs: finetune, batch: batch.model, rates: modelRates[this.#kind], seed };
+    return train(this.#model, wholeModel, this.#set, { ...schedule, onStep, signal });
+  }
+
+  results(): Pick<Calibrated, "checkpoint" | "keyMeans" | "roundedRows"> {
+    const { config, tensors } = this.#checkpoint;
+    const { hiddenSize, kvHeads, headDim, vocabSize, layers } = config;
+    const model = this.#model;
+    const matrices = new Map<string, TrainedMatrix>();
+    const values = new Map<string, Float32Array>();
+    const keyMeans: Float32Array[] = [];
+    for (let layer = 0; layer < layers; layer++) {
+      for (const matrix of layerMatrices) {
+        const name = layerTensorName(layer, matrix);
+        const { rows, cols } = tensors.get(name)!;
+        const format = this.#options.formats.get(name)!;
+        const out = emptyGrid(rows, cols, format);
+        model.getLinear(layer, matrix, out);
+        matrices.set(name, finishMatrix(rows, cols, out, gridKind(format).maxCode));
+      }
+      for (const norm of ["inputNorm", "postNorm"] as const) {
+        values.set(layerTensorName(layer, norm), model.getLayerVector(layer, norm, hiddenSize));
+      }
+      keyMeans.push(model.getLayerVector(layer, "keyMean", kvHeads * headDim));
+    }
+    if (this.#options.finetune > 0) {
+      values.set(EMBEDDING, model.getModelVector("embedding", vocabSize * hiddenSize));
+      values.set(FINAL_NORM, model.getModelVector("finalNorm", hiddenSize));
+      values.set(LM_HEAD, model.getModelVector("head", vocabSize * hiddenSize));
+    }
+    const roundedRows = new Map([...matrices].map(([name, matrix]) => [name, matrix.roundedRows]));
+    return { checkpoint: withTrained(this.#checkpoint, matrices, values), keyMeans, roundedRows };
+  }
+
+  /** Gives the library a layer as it was trained, and the grids of what is exact already. */
+  async #load(layer: number): Promise<void> {
+    const model = this.#model;
+    for (const norm of ["inputNorm", "postNorm"] as const) {
+      model.setTensor(layer, norm, await this.#checkpoint.readRows(layerTensorName(layer, norm), 0, 1));
+    }
+    for (const matrix of layerMatrices) {
+      const name = layerTensorName(layer, matrix);
+      const { rows, cols } = this.#checkpoint.tensors.get(name)!;
+      const weights = await this.#checkpoint.readRows(name, 0, rows);
+      const format = this.#options.formats.get(name)!;
+      const { sparse } = weightFormats[format];
+      model.setTensor(layer, matrix, weights);
+      model.setFormat(layer, matrix, gridKind(format), sparse, sparse ? maskOf(weights, rows, cols) : null);
+      const exact = exactMatrix(weights, format, rows, cols);
+      if (exact !== undefined) model.setLinear(layer, matrix, exact, true);
+    }
+  }
+
+  async #step(work: Promise<void>): Promise<void> {
+    await work;
+    if (this.#options.signal?.aborted === true) throw new InterruptedError("Quantizing was interrupted.");
+  }
+}
+
+function emptyGrid(rows: number, columns: number, format: WeightFormat): GridMatrix {
+  const groups = Math.ceil(columns / 64);
+  return {
+    positions: new Float32Array(rows * columns),
+    scales: new Float32Array(rows * groups),
+    zeroHalves: new Uint16Array(rows * groups),
+    keep: weightFormats[format].sparse ? new Uint8Array(rows * columns) : null,
+  };
+}
+
+/** Where a matrix is 2:4 already: what is not zero; else null. */
+function maskOf(weights: Float32Array, rows: number, columns: number): Uint8Array | null {
+  for (let r = 0; r < rows; r++) if (!isTwoOfFour(weights, r * columns, columns)) return null;
+  return Uint8Array.from(weights, (weight) => Number(weight !== 0));
+}
