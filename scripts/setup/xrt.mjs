@@ -4,14 +4,18 @@ import { SetupFailure } from "./failure.mjs";
 import { fingerprint, Stamp } from "./stamp.mjs";
 import { canInstallPackages, installPackages } from "./system-tools.mjs";
 
-const packages = ["libxrt1", "libxrt-dev"];
-const header = "/usr/include/xrt/xrt/xrt_device.h";
+// libxrt-dev's headers include uuid.h, though the package does not ask for it.
+const packages = ["libxrt1", "libxrt-dev", "uuid-dev"];
+const headers = ["/usr/include/xrt/xrt/xrt_device.h", "/usr/include/uuid/uuid.h"];
 const library = "libxrt_coreutil.so.2";
 const libraryFolders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
 /** Whether the distribution's XRT is installed, with its headers. */
 function hasXrt() {
-  return existsSync(header) && libraryFolders.some((folder) => existsSync(join(folder, library)));
+  return (
+    headers.every((path) => existsSync(path)) &&
+    libraryFolders.some((folder) => existsSync(join(folder, library)))
+  );
 }
 
 /**
