@@ -100,6 +100,15 @@ struct HeadQuery {
   uint32_t sink_position;
 };
 
+/// Score of a key before centering: integer dot product, then the key's scale and minimum, then the query's.
+inline float key_score(int32_t dot, float key_scale, float key_minimum, int32_t query_sum, float factor) {
+#pragma HLS INLINE
+  const float scaled = static_cast<float>(dot) * key_scale;
+  const float offset = static_cast<float>(query_sum) * key_minimum;
+  const float product = scaled + offset;
+  return product * factor;
+}
+
 /// Position of the i-th attended key.
 inline uint32_t key_position(const AttentionSpan& span, uint32_t i) {
   return i < span.sinks ? i : span.first + (i - span.sinks);
@@ -122,11 +131,7 @@ inline float score_keys(const Descriptor& d, const CacheShape& c, const Attentio
     const QuantizedQuery& q = sink ? query.sink : query.window;
     int32_t dot = 0;
     for (uint32_t e = 0; e < c.head_dim; ++e) dot += q.codes[e] * key.codes[e];
-    const float scaled = static_cast<float>(dot) * key.scale;
-    const float offset = static_cast<float>(q.sum) * key.minimum;
-    const float product = scaled + offset;
-    const float factor = q.scale * score_scale;
-    float score = product * factor;
+    float score = key_score(dot, key.scale, key.minimum, q.sum, q.scale * score_scale);
     if (centered) {
       const uint32_t distance = (sink ? query.sink_position : query.position) - position;
       const int64_t mean = mean_dot(query.mean, table + distances + distance * distance_beats, c.head_dim);
@@ -141,62 +146,121 @@ inline float score_keys(const Descriptor& d, const CacheShape& c, const Attentio
 
 /// Fraction bits of the sums over keys, below the largest term's power of two.
 constexpr int32_t sum_fraction_bits = 24;
+/// Exponent of an empty set of terms.
+constexpr int32_t no_exponent = -1000;
+
+/// A probability times the scale and the minimum of its cached value.
+struct WeightedKey {
+  float weighted;
+  float minimum;
+};
+
+/// What the probabilities of one query head add up to, but for the values themselves.
+struct ProbabilitySum {
+  uint64_t total = 0;
+  int32_t code_exponent = no_exponent;
+  int32_t minimum_exponent = no_exponent;
+  int64_t minimum_sum = 0;
+
+  /// Takes one key; `block_exponent` is that of its block of sixteen slots. `pair` holds the value's scale
+  /// and minimum in float16.
+  WeightedKey take(float score, float largest, uint32_t pair, int32_t& block_exponent) {
+#pragma HLS INLINE
+    const uint32_t p = exp24(score - largest);
+    total += p;
+    const float probability = static_cast<float>(p);
+    WeightedKey key;
+    key.weighted = probability * from_half(pair & 0xffffu);
+    key.minimum = probability * from_half(pair >> 16);
+    if (key.weighted > 0.0f) {
+      const int32_t e = exponent_of(key.weighted);
+      if (e > block_exponent) block_exponent = e;
+      if (e > code_exponent) code_exponent = e;
+    }
+    if (key.minimum != 0.0f && exponent_of(key.minimum) > minimum_exponent) {
+      minimum_exponent = exponent_of(key.minimum);
+    }
+    return key;
+  }
+
+  /// Behind the last key: exponents of empty sums are 0.
+  void close() {
+    if (code_exponent == no_exponent) code_exponent = 0;
+    if (minimum_exponent == no_exponent) minimum_exponent = 0;
+  }
+
+  /// Adds a key's minimum, once the exponents are known.
+  void add_minimum(float minimum) {
+    minimum_sum += round_even(minimum * power_of_two(sum_fraction_bits - minimum_exponent));
+  }
+
+  /// The one division of a head.
+  float inverse() const { return 1.0f / static_cast<float>(total); }
+
+  /// One element of the output from the sum of its codes.
+  float element(int64_t sum, float inverse) const {
+    const float offset = static_cast<float>(minimum_sum) * power_of_two(minimum_exponent - sum_fraction_bits);
+    const float codes = static_cast<float>(sum) * power_of_two(code_exponent - 7 - sum_fraction_bits);
+    const float value = codes + offset;
+    return value * inverse;
+  }
+};
+
+/// A key's factor for its value's codes: eight bits and a shift; shift < 0 where it adds nothing.
+struct CodeWeight {
+  int32_t factor;
+  int32_t shift;
+};
+
+inline CodeWeight code_weight(float weighted, int32_t block_exponent, int32_t code_exponent) {
+#pragma HLS INLINE
+  CodeWeight out;
+  out.shift = sum_fraction_bits - (code_exponent - block_exponent);
+  out.factor = 0;
+  if (!(weighted > 0.0f) || out.shift < 0) {
+    out.shift = -1;
+    return out;
+  }
+  const int32_t rounded = round_even(weighted * power_of_two(7 - block_exponent));
+  out.factor = rounded > 255 ? 255 : rounded;
+  return out;
+}
 
 /// Probabilities times values for one query head; writes head_dim outputs.
 inline void weigh_values(const CacheShape& c, const AttentionSpan& span, float largest, const Beat* kv,
                          uint32_t region, AttentionScratch& scratch, float* output) {
-  constexpr int32_t none = -1000;
   const uint32_t blocks = ceil_div(c.sinks + c.ring, kv_block_slots);
-  for (uint32_t b = 0; b < blocks; ++b) scratch.block_exponent[b] = none;
-  uint64_t total = 0;
-  int32_t code_exponent = none;
-  int32_t minimum_exponent = none;
+  for (uint32_t b = 0; b < blocks; ++b) scratch.block_exponent[b] = no_exponent;
+  ProbabilitySum sum;
   for (uint32_t i = 0; i < span.keys(); ++i) {
     const uint32_t slot = slot_of(c, key_position(span, i));
-    const uint32_t p = exp24(scratch.score[i] - largest);
-    total += p;
     const uint32_t pair = get_word(kv[cache_block(c, region, slot)], slot % kv_block_slots);
-    const float probability = static_cast<float>(p);
-    const float weighted = probability * from_half(pair & 0xffffu);
-    const float minimum = probability * from_half(pair >> 16);
-    scratch.weighted[i] = weighted;
-    scratch.minimum[i] = minimum;
-    if (weighted > 0.0f) {
-      const int32_t e = exponent_of(weighted);
-      int32_t& block = scratch.block_exponent[slot / kv_block_slots];
-      if (e > block) block = e;
-      if (e > code_exponent) code_exponent = e;
-    }
-    if (minimum != 0.0f && exponent_of(minimum) > minimum_exponent) minimum_exponent = exponent_of(minimum);
+    const WeightedKey key =
+        sum.take(scratch.score[i], largest, pair, scratch.block_exponent[slot / kv_block_slots]);
+    scratch.weighted[i] = key.weighted;
+    scratch.minimum[i] = key.minimum;
   }
-  if (code_exponent == none) code_exponent = 0;
-  if (minimum_exponent == none) minimum_exponent = 0;
+  sum.close();
 
   int64_t sums[limit::head_dim];
   for (uint32_t e = 0; e < c.head_dim; ++e) sums[e] = 0;
-  int64_t minimum_sum = 0;
   for (uint32_t i = 0; i < span.keys(); ++i) {
-    minimum_sum += round_even(scratch.minimum[i] * power_of_two(sum_fraction_bits - minimum_exponent));
+    sum.add_minimum(scratch.minimum[i]);
     const uint32_t slot = slot_of(c, key_position(span, i));
-    const int32_t block = scratch.block_exponent[slot / kv_block_slots];
-    const int32_t shift = sum_fraction_bits - (code_exponent - block);
-    if (!(scratch.weighted[i] > 0.0f) || shift < 0) continue;
-    const int32_t rounded = round_even(scratch.weighted[i] * power_of_two(7 - block));
-    const int32_t u = rounded > 255 ? 255 : rounded;
+    const CodeWeight weight =
+        code_weight(scratch.weighted[i], scratch.block_exponent[slot / kv_block_slots], sum.code_exponent);
+    if (weight.shift < 0) continue;
     CachedVector value;
     read_cached(kv, c, region, slot, value);
     for (uint32_t e = 0; e < c.head_dim; ++e) {
 #pragma HLS PIPELINE II = 1
-      sums[e] += static_cast<int64_t>(u * value.codes[e]) << shift;
+      sums[e] += static_cast<int64_t>(weight.factor * value.codes[e]) << weight.shift;
     }
   }
-  const float inverse = 1.0f / static_cast<float>(total);
-  const float offset = static_cast<float>(minimum_sum) * power_of_two(minimum_exponent - sum_fraction_bits);
+  const float inverse = sum.inverse();
   for (uint32_t e = 0; e < c.head_dim; ++e) {
 #pragma HLS PIPELINE II = 1
-    const float codes = static_cast<float>(sums[e]) * power_of_two(code_exponent - 7 - sum_fraction_bits);
-    const float sum = codes + offset;
-    output[e] = sum * inverse;
+    output[e] = sum.element(sums[e], inverse);
   }
 }
 

@@ -26,7 +26,8 @@ inline float silu_mul_element(float g, float u) {
 }
 
 /// a = quantize(silu(g) * u) of one token; g is overwritten.
-inline void silu_mul(Activations& act, uint32_t token, uint32_t length) {
+template <class L>
+void silu_mul(ActivationsOf<L>& act, uint32_t token, uint32_t length) {
   float* g = act.g[token];
   const float* u = act.u[token];
   for (uint32_t i = 0; i < length; ++i) {
@@ -37,7 +38,8 @@ inline void silu_mul(Activations& act, uint32_t token, uint32_t length) {
 }
 
 /// x = x + y of one token.
-inline void add(Activations& act, uint32_t token, uint32_t length) {
+template <class L>
+void add(ActivationsOf<L>& act, uint32_t token, uint32_t length) {
   for (uint32_t i = 0; i < length; ++i) {
 #pragma HLS PIPELINE II = 1
     act.x[token][i] = act.x[token][i] + act.y[token][i];

@@ -45,13 +45,18 @@ inline void read_cached(const Beat* kv, const CacheShape& c, uint32_t region, ui
   }
 }
 
-/// Quantizes a vector to 4 bits and writes it to its slot (docs/numerics.md, "ropeKv").
-inline void write_cached(Beat* kv, const CacheShape& c, uint32_t region, uint32_t slot, const float* w,
-                         bool& non_finite) {
+/// A vector in 4 bits: codes, and float16 scale and minimum in one word.
+struct PackedVector {
+  uint8_t codes[limit::head_dim];
+  uint32_t pair;
+};
+
+/// Quantizes a vector to 4 bits (docs/numerics.md, "ropeKv").
+inline void quantize_cached(const float* w, uint32_t head_dim, PackedVector& out, bool& non_finite) {
   AbsMax largest;
   float low = w[0];
   float high = w[0];
-  for (uint32_t d = 0; d < c.head_dim; ++d) {
+  for (uint32_t d = 0; d < head_dim; ++d) {
 #pragma HLS PIPELINE II = 1
     largest.take(w[d]);
     low = w[d] < low ? w[d] : low;
@@ -68,20 +73,28 @@ inline void write_cached(Beat* kv, const CacheShape& c, uint32_t region, uint32_
   }
   const float minimum = from_half(minimum16);
   const float inverse = scale16 == 0 ? 0.0f : 1.0f / from_half(scale16);
+  out.pair = scale16 | (minimum16 << 16);
+  for (uint32_t d = 0; d < head_dim; ++d) {
+#pragma HLS PIPELINE II = 1
+    const float above = w[d] - minimum;
+    out.codes[d] = static_cast<uint8_t>(scale16 == 0 ? 0 : round_even(clamp(above * inverse, 0.0f, 15.0f)));
+  }
+}
 
+/// Quantizes a vector to 4 bits and writes it to its slot.
+inline void write_cached(Beat* kv, const CacheShape& c, uint32_t region, uint32_t slot, const float* w,
+                         bool& non_finite) {
+  PackedVector packed;
+  quantize_cached(w, c.head_dim, packed, non_finite);
   const uint32_t block = cache_block(c, region, slot);
   const uint32_t lane = slot % kv_block_slots;
   Beat pairs = kv[block];
-  set_word(pairs, lane, scale16 | (minimum16 << 16));
+  set_word(pairs, lane, packed.pair);
   kv[block] = pairs;
-  const uint32_t first = lane * c.head_dim;
   for (uint32_t d = 0; d < c.head_dim; ++d) {
-    const float above = w[d] - minimum;
-    const uint32_t code =
-        scale16 == 0 ? 0 : static_cast<uint32_t>(round_even(clamp(above * inverse, 0.0f, 15.0f)));
-    const uint32_t index = first + d;
+    const uint32_t index = lane * c.head_dim + d;
     Beat& beat = kv[block + 1 + index / codes_per_beat];
-    set_bits(beat, (index % codes_per_beat) * 4, 4, code);
+    set_bits(beat, (index % codes_per_beat) * 4, 4, packed.codes[d]);
   }
 }
 

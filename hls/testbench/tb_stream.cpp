@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr int many = 5000;
+constexpr int many = 1000;
 
 template <int DEPTH>
 void pass_through() {

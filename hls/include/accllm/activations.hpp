@@ -2,25 +2,30 @@
 
 #include <cstdint>
 
+#include "accllm/generated/config.hpp"
 #include "accllm/generated/format.hpp"
 
 namespace accel {
 
-/// Activation buffers of a block of tokens, on chip between descriptors.
-struct Activations {
-  float x[limit::block_tokens][limit::hidden];
+/// Activation buffers of a block of tokens, on chip between descriptors; L: compile-time maxima.
+template <class L>
+struct ActivationsOf {
+  float x[L::block_tokens][L::hidden];
   /// int8 codes that every matrix product reads, zero behind their end up to a whole group.
-  int8_t a[limit::block_tokens][limit::columns];
-  float a_scale[limit::block_tokens];
-  float q[limit::block_tokens][limit::head_elements];
-  float k[limit::block_tokens][limit::head_elements];
-  float v[limit::block_tokens][limit::head_elements];
-  float g[limit::block_tokens][limit::columns];
-  float u[limit::block_tokens][limit::columns];
-  float y[limit::block_tokens][limit::hidden];
+  int8_t a[L::block_tokens][L::columns];
+  float a_scale[L::block_tokens];
+  float q[L::block_tokens][L::head_elements];
+  float k[L::block_tokens][L::head_elements];
+  float v[L::block_tokens][L::head_elements];
+  float g[L::block_tokens][L::columns];
+  float u[L::block_tokens][L::columns];
+  float y[L::block_tokens][L::hidden];
   /// Set when a vector that was to be quantized held an infinity or a NaN.
   bool non_finite;
 };
+
+/// With the maxima that the host checks.
+using Activations = ActivationsOf<config::u280>;
 
 /// A float32 buffer of the block; `stride` is both its capacity a token and the distance between tokens.
 struct FloatBuffer {
@@ -29,22 +34,23 @@ struct FloatBuffer {
 };
 
 /// The float32 buffer that a descriptor names; data is null for `a` and for unknown names.
-inline FloatBuffer float_buffer(Activations& act, uint32_t name) {
+template <class L>
+FloatBuffer float_buffer(ActivationsOf<L>& act, uint32_t name) {
   switch (name) {
     case buffer::x:
-      return {act.x[0], limit::hidden};
+      return {act.x[0], L::hidden};
     case buffer::q:
-      return {act.q[0], limit::head_elements};
+      return {act.q[0], L::head_elements};
     case buffer::k:
-      return {act.k[0], limit::head_elements};
+      return {act.k[0], L::head_elements};
     case buffer::v:
-      return {act.v[0], limit::head_elements};
+      return {act.v[0], L::head_elements};
     case buffer::g:
-      return {act.g[0], limit::columns};
+      return {act.g[0], L::columns};
     case buffer::u:
-      return {act.u[0], limit::columns};
+      return {act.u[0], L::columns};
     case buffer::y:
-      return {act.y[0], limit::hidden};
+      return {act.y[0], L::hidden};
     default:
       return {nullptr, 0};
   }
