@@ -237,7 +237,7 @@ class Builder {
 
   void norm(uint32_t flags) {
     // Now and then a gain that makes the vector infinite, or vanish.
-    const uint32_t kind = s_.dumps ? random_.below(40) : 2;
+    const uint32_t kind = s_.dumps ? random_.below(20) : 2;
     const uint32_t gains = place_floats(s_.hidden, kind == 1 ? 0.0f : 1.0f, kind == 1 ? 0.0f : 0.5f);
     if (kind == 0) set_word(memory.table[gains], 0, infinity_bits);
     command({operation::norm, flags, gains, s_.hidden, bits_of(1e-5f)});
