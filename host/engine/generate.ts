@@ -92,7 +92,18 @@ export interface DoneEvent {
   };
 }
 
+/** A grammar that the text has to follow. */
+export interface TokenConstraint {
+  /** Sets the logits of tokens that cannot come next to -Infinity. */
+  restrict(logits: Float32Array): void;
+  accept(id: number): void;
+  /** The text is whole and nothing may follow. */
+  readonly complete: boolean;
+}
+
 export interface GenerateOptions extends GenerationOptions {
+  /** Made anew for every text. */
+  readonly constraint?: TokenConstraint | undefined;
   /** Ends the text early, with reason "cancelled". */
   readonly signal?: AbortSignal | undefined;
 }
@@ -111,7 +122,7 @@ export async function* generate(
   prompt: string | readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<TokenEvent, DoneEvent, undefined> {
-  const { signal, ...given } = options;
+  const { signal, constraint, ...given } = options;
   const settings = parseGeneration(given);
   const ids = promptIds(codec, prompt, session.maxPositions);
   const sampler = new Sampler(settings);
@@ -131,17 +142,20 @@ export async function* generate(
     let logits = await session.prefill(ids, signal);
     prefillSeconds = clock.lap();
     while (reason === undefined) {
+      constraint?.restrict(logits);
       const { id, logprobs } = sampler.sample(logits);
+      constraint?.accept(id);
       const isEnd = !settings.ignoreEos && codec.eosIds.includes(id);
       const step = isEnd ? { text: "", stopped: false } : stop.push(decoder.push(id));
       let shown = step.text;
       completionTokens++;
       const full = completionTokens === settings.maxTokens || session.position >= session.maxPositions;
+      const whole = constraint?.complete === true;
       if (step.stopped) reason = "stop";
-      else if (isEnd || full) {
+      else if (isEnd || full || whole) {
         const tail = stop.push(decoder.flush());
         shown += tail.text + stop.flush();
-        reason = tail.stopped ? "stop" : isEnd ? "eos" : "length";
+        reason = tail.stopped || (whole && !isEnd) ? "stop" : isEnd ? "eos" : "length";
       }
       text += shown;
       clock.pause();

@@ -21,6 +21,8 @@ export interface EncodeOptions {
 export interface Tokenizer extends TokenBytes {
   /** Highest id plus one. A model's vocabulary may be larger (padded). */
   readonly vocabSize: number;
+  /** Length of the longest token, in characters or bytes, whichever is more. */
+  readonly longestToken: number;
   readonly bosId: number | null;
   /** Ids that end a text. */
   readonly eosIds: readonly number[];
@@ -34,6 +36,8 @@ export interface Tokenizer extends TokenBytes {
   decode(ids: readonly number[]): string;
   /** The id of a token by its spelling, special ones included. */
   idOf(token: string): number | undefined;
+  /** How a token is spelled in the vocabulary, special ones included. */
+  spellingOf(id: number): string | undefined;
 }
 
 /** Ids that a model names itself; they take precedence over tokenizer_config.json. */
@@ -105,6 +109,7 @@ interface Vocabulary {
 
 class PieceTokenizer implements Tokenizer {
   readonly vocabSize: number;
+  readonly longestToken: number;
   readonly bosId: number | null;
   readonly eosIds: readonly number[];
   readonly leadingSpaces: number;
@@ -113,20 +118,26 @@ class PieceTokenizer implements Tokenizer {
   readonly #bytes: (Uint8Array | undefined)[] = [];
 
   readonly #fusedId: number | undefined;
+  readonly #pieces: ReadonlyMap<number, string>;
 
   constructor(library: BpeLibrary, vocabulary: Vocabulary, ids: SpecialIds) {
     const { pieces, special, decoder, fusedId } = vocabulary;
     this.#library = library;
     this.#fusedId = fusedId;
+    this.#pieces = pieces;
     this.leadingSpaces = decoder.leadingSpaces;
     this.bosId = ids.bosId ?? null;
     this.eosIds = ids.eosIds ?? [];
     let highest = -1;
+    let longest = 1;
     for (const [id, piece] of pieces) {
-      this.#bytes[id] = special.has(id) ? NO_BYTES : decoder.bytesOf(piece);
+      const bytes = special.has(id) ? NO_BYTES : decoder.bytesOf(piece);
+      this.#bytes[id] = bytes;
+      longest = Math.max(longest, piece.length, bytes.length);
       highest = Math.max(highest, id);
     }
     this.vocabSize = highest + 1;
+    this.longestToken = longest;
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
@@ -154,6 +165,10 @@ class PieceTokenizer implements Tokenizer {
 
   idOf(token: string): number | undefined {
     return this.#library.token_to_id(token);
+  }
+
+  spellingOf(id: number): string | undefined {
+    return this.#pieces.get(id);
   }
 }
 
