@@ -28,8 +28,8 @@ async function ofImage(request: PerplexityRequest, control: Control): Promise<Pe
   try {
     const tokenizer = await imageTokenizer(image);
     const ids = await textIds(tokenizer, request.text);
-    const { device, engine, xclbin } = request;
-    const session = await openSession(image, { device, engine, xclbin, signal: control.signal });
+    const { device, engine, threads, xclbin } = request;
+    const session = await openSession(image, { device, engine, threads, xclbin, signal: control.signal });
     try {
       return await measure(sessionLogits(session), tokenizer, ids, request, control);
     } finally {

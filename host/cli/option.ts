@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import type { z } from "zod";
-import { ENGINES, parseEngine } from "../config/engine.ts";
+import { z } from "zod";
+import { ENGINES, MAX_THREADS, parseEngine } from "../config/engine.ts";
 import { describeIssue } from "../config/issue.ts";
 import { UsageError } from "../errors.ts";
 
@@ -40,7 +40,7 @@ export function repeatedOption(flags: string, description: string): Option {
   ]);
 }
 
-/** --device, --engine and --xclbin, for every verb that runs a model. */
+/** --device, --engine, --threads and --xclbin, for every verb that runs a model. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .option(
@@ -50,8 +50,16 @@ export function addDeviceOptions(command: Command): Command {
     )
     .addOption(
       new Option("--engine <name>", `engine of the emulator: ${ENGINES.join(", ")}`)
+        .env("ACCLLM_EMU_ENGINE")
         .default(ENGINES[0])
         .argParser(parseEngine),
+    )
+    .addOption(
+      numberOption(
+        "--threads <n>",
+        "threads of the fast engine (default: one a core)",
+        z.number().int().min(1).max(MAX_THREADS),
+      ),
     )
     .option("--xclbin <file>", "bitstream to load into a card (default: bitstreams/<platform>.xclbin)");
 }

@@ -30,6 +30,8 @@ export interface Control extends Interruptible {
 export interface DeviceChoice {
   readonly device: string;
   readonly engine: EngineName;
+  /** Threads of the fast engine; one a core where absent. */
+  readonly threads?: number | undefined;
   readonly xclbin?: string | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { ENGINES } from "../config/engine.ts";
 import { cardAccess } from "./card-access.ts";
 import { findCards } from "./cards.ts";
 import type { DeviceEntry } from "./check.ts";
@@ -8,11 +9,12 @@ import { emulatorLibraryPath } from "./native.ts";
 /** Every device that --device can name: the emulator, then the cards on the PCIe bus. */
 export async function listDevices(machine: Machine = thisMachine): Promise<DeviceEntry[]> {
   const library = emulatorLibraryPath();
+  const name = `emulator (${ENGINES.join(", ")})`;
   const emulator: DeviceEntry = existsSync(library)
-    ? { device: "emulator", name: "emulator (golden)", status: "ok", detail: library }
+    ? { device: "emulator", name, status: "ok", detail: library }
     : {
         device: "emulator",
-        name: "emulator (golden)",
+        name,
         status: "fail",
         detail: `${library} does not exist`,
         hint: "Run `npm run build`; it needs cmake and a C++ compiler.",

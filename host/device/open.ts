@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { defaultEngine, type EngineName } from "../config/engine.ts";
 import { DeviceError, UsageError } from "../errors.ts";
 import type { Device } from "./device.ts";
 import { emulatorLibraryPath } from "./native.ts";
@@ -8,6 +9,10 @@ import { openLibrary } from "./xrt/library.ts";
 import { probeDevice } from "./xrt/probe.ts";
 
 export interface OpenOptions {
+  /** Engine of the emulator; default {@link defaultEngine}. */
+  readonly engine?: EngineName | undefined;
+  /** Threads of the emulator's fast engine; default ACCLLM_THREADS, else one a core. */
+  readonly threads?: number | undefined;
   /** Library to use instead of the one that the specification means; for tests. */
   readonly libraryPath?: string;
 }
@@ -50,10 +55,21 @@ export async function openDevice(text: string, options: OpenOptions = {}): Promi
         hint: "Run `npm run build` in the checkout; it needs cmake and a C++ compiler.",
       });
     }
-    return new XrtDevice(openLibrary(path), { index: 0 }, "emulator (golden)");
+    return openEmulator(path, options);
   }
   const path = options.libraryPath ?? xrtLibraryPath();
   requireXrtEnvironment();
   await probeDevice(path, specification.address);
   return new XrtDevice(openLibrary(path), specification.address, text);
+}
+
+function openEmulator(path: string, { engine = defaultEngine(), threads }: OpenOptions): Device {
+  // The emulator looks this up when a device runs for the first time.
+  if (threads !== undefined) process.env.ACCLLM_THREADS = String(threads);
+  const device = new XrtDevice(openLibrary(path), { index: 0 }, `emulator (${engine})`);
+  if (device.library.emulator?.accllmEmuSetEngine(device.handle, engine) === 0) return device;
+  device.close();
+  throw new DeviceError("EMULATOR_ENGINE", `The emulator's library ${path} has no engine "${engine}".`, {
+    hint: "Run `npm run build` again.",
+  });
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Image, openImage } from "../../quant/format/image.ts";
 import type { ImageHeader } from "../../quant/format/image-header.ts";
 import { platforms } from "../../quant/format/platform.ts";
+import type { EngineName } from "../config/engine.ts";
 import { cacheFolder, packageRoot } from "../config/paths.ts";
 import type { Device } from "../device/device.ts";
 import { openDevice, parseDeviceSpecification } from "../device/open.ts";
@@ -18,8 +19,13 @@ export interface LoadOptions
   extends Pick<SessionOptions, "sinks" | "window" | "trace" | "progress" | "signal"> {
   /** "emulator" (default), "xrt:0" (a card by index) or "xrt:0000:3b:00.1" (by PCIe address). */
   readonly device?: string | undefined;
-  /** Engine of the emulator; "golden" is the kernel's own source and the only one. */
-  readonly engine?: "golden" | undefined;
+  /**
+   * Engine of the emulator: "golden" is the kernel's own source, "fast" the same bits with SIMD and threads. Default
+   * what ACCLLM_EMU_ENGINE says, else "fast".
+   */
+  readonly engine?: EngineName | undefined;
+  /** Threads of the fast engine; default ACCLLM_THREADS, else one a core. */
+  readonly threads?: number | undefined;
   /** Bitstream for a card; default bitstreams/<platform>.xclbin of the package. */
   readonly xclbin?: string | undefined;
 }
@@ -46,8 +52,13 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
  * @throws as loadModel
  */
 export async function openSession(image: Image, options: LoadOptions = {}): Promise<Session> {
-  const { device: name, engine: _engine, xclbin, ...session } = options;
-  const device = await openConfiguredDevice(image.header.platform.name, { device: name, xclbin });
+  const { device: name, engine, threads, xclbin, ...session } = options;
+  const device = await openConfiguredDevice(image.header.platform.name, {
+    device: name,
+    engine,
+    threads,
+    xclbin,
+  });
   return Session.open({ ...session, device, image, ownsDevice: true });
 }
 
@@ -58,13 +69,18 @@ export async function openSession(image: Image, options: LoadOptions = {}): Prom
  */
 export async function openConfiguredDevice(
   platform: string,
-  { device: name = "emulator", xclbin }: Pick<LoadOptions, "device" | "xclbin"> = {},
+  {
+    device: name = "emulator",
+    engine,
+    threads,
+    xclbin,
+  }: Pick<LoadOptions, "device" | "engine" | "threads" | "xclbin"> = {},
 ): Promise<Device> {
   const { kind } = parseDeviceSpecification(name);
   const file = await (kind === "emulator"
     ? emulationFile(platform, xclbin)
     : bitstreamFile(platform, xclbin));
-  const device = await openDevice(name);
+  const device = await openDevice(name, { engine, threads });
   try {
     device.load(file);
     return device;

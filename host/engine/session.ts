@@ -1,5 +1,6 @@
 import { beatBytes, limits } from "../../quant/format/limits.ts";
 import { ropeFrequencies } from "../../quant/format/rope.ts";
+import { ENGINES } from "../config/engine.ts";
 import type { Device } from "../device/device.ts";
 import { InterruptedError, UsageError } from "../errors.ts";
 import { type BlockRun, BlockRunner } from "./block-runner.ts";
@@ -221,9 +222,9 @@ export class Session implements TokenSession {
     return logits;
   }
 
-  /** The golden engine's own pace; undefined for a card, where the device's default is ample. */
+  /** A CPU's own pace; undefined for a card, where the device's default is ample. */
   #cpuTimeoutMs(tokens: number): number | undefined {
-    if (this.engine !== "golden") return undefined;
+    if (!ENGINES.some((engine) => engine === this.engine)) return undefined;
     const { tensors } = this.#options.image.header;
     const products = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0) * tokens;
     return 60_000 + products / slowestProductsPerMs;

@@ -127,7 +127,7 @@ function operands(
 async function runModel(
   context: CliContext,
   { image, stdin }: { image: string | undefined; stdin: boolean },
-  { prompt: promptText, promptFile, device, engine, xclbin, ...given }: RunOptions,
+  { prompt: promptText, promptFile, device, engine, threads, xclbin, ...given }: RunOptions,
 ): Promise<number> {
   const { services, signal } = context;
   const settings = parseGeneration(
@@ -144,6 +144,7 @@ async function runModel(
   const model = await services.loadModel(image ?? (await demoImage(context)), {
     device,
     engine,
+    threads,
     xclbin,
     signal,
   });

@@ -66,6 +66,7 @@ export interface XrtFunctions {
 export interface EmulatorFunctions {
   accllmEmuRunAbort(run: Handle): number;
   accllmEmuLastError(): string;
+  accllmEmuSetEngine(device: Handle, name: string): number;
   accllmEmuSetFault(device: Handle, kind: number, address: bigint, bit: number): number;
 }
 
@@ -97,6 +98,7 @@ export const xrtDeclarations: Declarations<XrtFunctions> = {
 export const emulatorDeclarations: Declarations<EmulatorFunctions> = {
   accllmEmuRunAbort: ["int", ["void *"]],
   accllmEmuLastError: ["const char *", []],
+  accllmEmuSetEngine: ["int", ["void *", "const char *"]],
   accllmEmuSetFault: ["int", ["void *", "uint32_t", "uint64_t", "uint32_t"]],
 };
 

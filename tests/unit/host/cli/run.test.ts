@@ -24,7 +24,7 @@ describe("accllm run", () => {
     expect(result.stderr).toMatch(
       /^8 tokens ended by the model · prompt of 2 tokens in .*fake \(script\).*500 tokens\/s.* · seed 7\n$/,
     );
-    expect(loaded).toEqual([{ path: "m.accllm", device: "emulator", engine: "golden" }]);
+    expect(loaded).toEqual([{ path: "m.accllm", device: "emulator", engine: "fast" }]);
     expect(session.calls.at(-1)).toBe("close");
   });
 

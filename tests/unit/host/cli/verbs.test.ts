@@ -198,7 +198,7 @@ describe("accllm verify", () => {
       randomCases: 5,
       seed: 9,
       device: "emulator",
-      engine: "golden",
+      engine: "fast",
     });
 
     const failures = [{ case: "layer 0", detail: "bit 3" }];
