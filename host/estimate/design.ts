@@ -1,0 +1,40 @@
+import { beatBytes } from "../../quant/format/limits.ts";
+import { type Platform, platforms } from "../../quant/format/platform.ts";
+import { channelRate, type TimingParameters, timingParameters } from "../../quant/format/timing.ts";
+import { UsageError } from "../errors.ts";
+
+/** An accelerator to model: channels, clock and the parameters of the timing table. */
+export interface Design {
+  readonly platform: Platform;
+  readonly clockMHz: number;
+  readonly parameters: TimingParameters;
+}
+
+/** What to change of a platform's design. */
+export interface DesignChange {
+  /** Channels for weights; those of the cache follow where they are shared. */
+  readonly channels?: number | undefined;
+  /** Products of int8 and a 2-bit plane a clock behind one weight channel. */
+  readonly planeMacs?: number | undefined;
+  readonly clockMHz?: number | undefined;
+}
+
+/** The design for a platform's card, with changes. @throws UsageError for an unknown platform */
+export function designOf(platformName: string, change: DesignChange = {}): Design {
+  const base = platforms[platformName];
+  if (base === undefined) {
+    throw new UsageError("UNKNOWN_PLATFORM", `There is no platform ${JSON.stringify(platformName)}.`, {
+      hint: `Known are ${Object.keys(platforms).join(", ")}.`,
+    });
+  }
+  const clockMHz = change.clockMHz ?? base.clockMHz;
+  const weightChannels = change.channels ?? base.weightChannels;
+  const kvChannels = change.channels ?? base.kvChannels;
+  const platform = { ...base, weightChannels, kvChannels };
+  const parameters = {
+    ...timingParameters,
+    beatsPer10kCycles: channelRate(base.channelBytesPerSecond, clockMHz, beatBytes),
+    planeMacs: change.planeMacs ?? timingParameters.planeMacs,
+  };
+  return { platform, clockMHz, parameters };
+}
