@@ -6,9 +6,21 @@ export const moduleServices: Services = {
     const { loadModel } = await import("../engine/load.ts");
     return loadModel(path, options);
   },
+  async openModel(path, options) {
+    const { openModel } = await import("../engine/open-model.ts");
+    return openModel(path, options);
+  },
+  async server(options) {
+    const { Server } = await import("../server/server.ts");
+    return new Server(options);
+  },
   async quantize(options, hooks) {
     const { quantizeCheckpoint } = await import("../../quant/passes/quantize.ts");
     return quantizeCheckpoint(options, hooks);
+  },
+  async bench(request, control) {
+    const { benchImage } = await import("../bench/measure.ts");
+    return benchImage(request, control);
   },
   async perplexity(request, control) {
     const { perplexityOf } = await import("./measure.ts");

@@ -1,12 +1,14 @@
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../config/paths.ts";
 import { InputError, UsageError } from "../errors.ts";
+import { addChat } from "./commands/chat.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addPerplexity } from "./commands/perplexity.ts";
 import { addQuantize } from "./commands/quantize.ts";
 import { addRun } from "./commands/run.ts";
+import { addServe } from "./commands/serve.ts";
 import { addVerify } from "./commands/verify.ts";
 import { type CliContext, type CliIo, createContext } from "./context.ts";
 import { addExamples } from "./option.ts";
@@ -90,7 +92,17 @@ function createProgram(context: CliContext, run: RunVerb): Command {
     ["quantize ./my-llama -o my-llama.accllm", "make a model image of a checkpoint"],
     ["run my-llama.accllm --prompt Hello --json", "run it, one JSON object a token"],
   ]);
-  for (const add of [addQuantize, addRun, addPerplexity, addVerify, addInspect, addDoctor, addDevices]) {
+  for (const add of [
+    addQuantize,
+    addRun,
+    addChat,
+    addServe,
+    addPerplexity,
+    addVerify,
+    addInspect,
+    addDoctor,
+    addDevices,
+  ]) {
     // Commands made by `command` inherit the settings above.
     add(program, run);
   }

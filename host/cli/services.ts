@@ -1,8 +1,11 @@
 import type { QuantizeHooks, QuantizeOptions, QuantizeReport } from "../../quant/passes/quantize.ts";
+import type { BenchReport } from "../bench/measure.ts";
 import type { EngineName } from "../config/engine.ts";
 import type { Check, DeviceEntry } from "../device/check.ts";
 import type { Model } from "../engine/model.ts";
+import type { OpenModel, OpenModelOptions } from "../engine/open-model.ts";
 import type { VerifyReport } from "../engine/verify.ts";
+import type { Server, ServerOptions } from "../server/server.ts";
 
 /**
  * What the verbs do their work with. Each loads its module when it is called, so that `accllm --help` stays quick
@@ -10,7 +13,11 @@ import type { VerifyReport } from "../engine/verify.ts";
  */
 export interface Services {
   loadModel(path: string, options: DeviceChoice & Interruptible): Promise<Model>;
+  /** A model with all that a conversation needs. */
+  openModel(path: string, options: OpenModelOptions): Promise<OpenModel>;
+  server(options: ServerOptions): Promise<Server>;
   quantize(options: QuantizeOptions, hooks: QuantizeHooks): Promise<QuantizeReport>;
+  bench(request: BenchRequest, control: Control): Promise<BenchReport>;
   perplexity(request: PerplexityRequest, control: Control): Promise<PerplexityReport>;
   verify(request: VerifyRequest, control: Control): Promise<VerifyReport>;
   inspect(path: string): Promise<Inspection>;
@@ -24,7 +31,7 @@ export interface Interruptible {
 
 /** Long work: it can be interrupted and says how far it is. */
 export interface Control extends Interruptible {
-  readonly progress: (done: number, total: number) => void;
+  readonly progress: (done: number, total: number, label?: string) => void;
 }
 
 export interface DeviceChoice {
@@ -33,6 +40,17 @@ export interface DeviceChoice {
   /** Threads of the fast engine; one a core where absent. */
   readonly threads?: number | undefined;
   readonly xclbin?: string | undefined;
+}
+
+export interface BenchRequest extends DeviceChoice {
+  /** Model image. */
+  readonly path: string;
+  /** Lengths of the prompts; what fits the window where absent. */
+  readonly prefill?: readonly number[] | undefined;
+  /** Tokens that are before the first decoded one. */
+  readonly depths: readonly number[];
+  readonly decodeTokens: number;
+  readonly repetitions: number;
 }
 
 export interface PerplexityRequest extends DeviceChoice {

@@ -3,6 +3,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import type { Logger } from "pino";
 import { UsageError } from "../errors.ts";
 import { createApp } from "./app.ts";
+import { SERVER_DEFAULTS } from "./defaults.ts";
 import { ModelService, type ServiceOptions } from "./service.ts";
 
 export interface ServerOptions extends Pick<ServiceOptions, "load" | "retryMs"> {
@@ -20,17 +21,6 @@ export interface ServerOptions extends Pick<ServiceOptions, "load" | "retryMs"> 
   readonly bodyBytes?: number | undefined;
   readonly unreadBytes?: number | undefined;
 }
-
-/** What the server does when nothing is said. */
-export const SERVER_DEFAULTS = {
-  host: "127.0.0.1",
-  port: 8080,
-  queueLimit: 64,
-  deadlineMs: 300_000,
-  maxTokens: 4096,
-  bodyBytes: 1 << 20,
-  unreadBytes: 1 << 20,
-} as const;
 
 /** Limits of HTTP itself; bodies and headers that trickle in do not hold a connection for ever. */
 const HTTP = {

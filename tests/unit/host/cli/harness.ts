@@ -58,6 +58,8 @@ export async function accllm(argv: readonly string[], setup: CliSetup = {}): Pro
 const missing = () => Promise.reject(new Error("this test gives no such service"));
 const missingServices: Services = {
   loadModel: missing,
+  openModel: missing,
+  server: missing,
   quantize: missing,
   perplexity: missing,
   verify: missing,
