@@ -20,7 +20,7 @@ export interface Platform {
   readonly name: string;
   /** Name of AMD's shell that v++ builds for; empty where no card exists. */
   readonly shell: string;
-  /** HBM channels that stream weights, one 512-bit port each. */
+  /** HBM channels that stream weights, a 512-bit port each. */
   readonly weightChannels: number;
   /** HBM channels that hold the KV cache. */
   readonly kvChannels: number;
@@ -55,10 +55,11 @@ function ddr(count: number): Bank[] {
   }));
 }
 
-function ports(weights: number, kv: number, table: number, io: number): PortArgument[] {
+/** @param firstKv bank of the first cache channel; within the weights' banks, both share a port of the kernel */
+function ports(weights: number, kv: number, firstKv: number, table: number, io: number): PortArgument[] {
   return [
     ...Array.from({ length: weights }, (_, i) => ({ name: `w${i}`, kind: "memory", bank: i }) as const),
-    ...Array.from({ length: kv }, (_, i) => ({ name: `kv${i}`, kind: "memory", bank: weights + i }) as const),
+    ...Array.from({ length: kv }, (_, i) => ({ name: `kv${i}`, kind: "memory", bank: firstKv + i }) as const),
     { name: "table", kind: "memory", bank: table },
     { name: "io", kind: "memory", bank: io },
     { name: "job", kind: "scalar" },
@@ -69,20 +70,22 @@ export const platforms: Readonly<Record<string, Platform>> = {
   u280: {
     name: "u280",
     shell: "xilinx_u280_gen3x16_xdma_1_202211_1",
-    weightChannels: 28,
-    kvChannels: 4,
+    // Weights and cache share all channels: whichever is read has the whole bandwidth (docs/timing.md).
+    weightChannels: 32,
+    kvChannels: 32,
     banks: [...hbm(32, 256 * mebibyte), ...ddr(2)],
-    kernelArguments: ports(28, 4, 32, 33),
+    kernelArguments: ports(32, 32, 0, 32, 33),
     clockMHz: 225,
     channelBytesPerSecond: 14.375e9,
   },
   u55c: {
     name: "u55c",
     shell: "xilinx_u55c_gen3x16_xdma_3_202210_1",
-    weightChannels: 26,
-    kvChannels: 4,
+    // No DDR: table and io take two channels. Sixteen divide the heads of the usual models evenly.
+    weightChannels: 30,
+    kvChannels: 16,
     banks: hbm(32, 512 * mebibyte),
-    kernelArguments: ports(26, 4, 30, 31),
+    kernelArguments: ports(30, 16, 0, 30, 31),
     clockMHz: 225,
     channelBytesPerSecond: 14.375e9,
   },
@@ -93,7 +96,7 @@ export const platforms: Readonly<Record<string, Platform>> = {
     weightChannels: 2,
     kvChannels: 1,
     banks: [...hbm(4, 256 * mebibyte), ...ddr(2)],
-    kernelArguments: ports(2, 1, 4, 5),
+    kernelArguments: ports(2, 1, 2, 4, 5),
     clockMHz: 225,
     channelBytesPerSecond: 14.375e9,
   },

@@ -15,10 +15,19 @@ it("the kernel's arguments are the platform's, in order", () => {
   expect(names).toEqual(platforms.u280!.kernelArguments.map((argument) => argument.name));
 });
 
-it("every memory argument has a bundle of its own, every scalar is a register", () => {
-  for (const { name, kind } of platforms.u280!.kernelArguments) {
+it("arguments in one bank share a bundle, those in different banks never do, every scalar is a register", () => {
+  const bankOfBundle = new Map<string, number>();
+  const bundleOfBank = new Map<number, string>();
+  for (const argument of platforms.u280!.kernelArguments) {
+    const { name, kind } = argument;
     const pragma = new RegExp(`#pragma HLS INTERFACE (\\w+) port = ${name}\\b([^\\n]*)`).exec(source);
     expect(pragma?.[1], name).toBe(kind === "memory" ? "m_axi" : "s_axilite");
-    if (kind === "memory") expect(pragma![2], name).toMatch(new RegExp(`bundle = gmem_${name}\\b`));
+    if (argument.kind === "scalar") continue;
+    const bundle = /bundle = (\w+)/.exec(pragma![2]!)?.[1] ?? "";
+    expect(bundle, name).toMatch(/^gmem_\w+$/);
+    expect(bankOfBundle.get(bundle) ?? argument.bank, name).toBe(argument.bank);
+    expect(bundleOfBank.get(argument.bank) ?? bundle, name).toBe(bundle);
+    bankOfBundle.set(bundle, argument.bank);
+    bundleOfBank.set(argument.bank, bundle);
   }
 });

@@ -21,9 +21,9 @@ struct u280 {
   static constexpr uint32_t key_fifo = 64;
   static constexpr uint32_t command_fifo = 16;
   static constexpr uint32_t chain_fifo = 4;
-  static constexpr uint32_t weight_channels = 28;
-  static constexpr uint32_t kv_channels = 4;
-  static constexpr uint32_t first_kv_channel = 28;
+  static constexpr uint32_t weight_channels = 32;
+  static constexpr uint32_t kv_channels = 32;
+  static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t weight_fifo = 4096;
 };
 
@@ -42,9 +42,9 @@ struct u55c {
   static constexpr uint32_t key_fifo = 64;
   static constexpr uint32_t command_fifo = 16;
   static constexpr uint32_t chain_fifo = 4;
-  static constexpr uint32_t weight_channels = 26;
-  static constexpr uint32_t kv_channels = 4;
-  static constexpr uint32_t first_kv_channel = 26;
+  static constexpr uint32_t weight_channels = 30;
+  static constexpr uint32_t kv_channels = 16;
+  static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t weight_fifo = 4096;
 };
 

@@ -56,10 +56,11 @@ describe("emulation xclbin", () => {
     expect(tag).toBe("HBM[3]".padEnd(16, "\0"));
 
     const connections = view(sectionBytes(file, 7));
-    expect(connections.getInt32(0, true)).toBe(34);
-    expect(connections.byteLength).toBe(4 + 34 * 12);
-    // The last connection: argument 33 (io) of compute unit 0 to memory 33, DDR[1].
-    expect([0, 4, 8].map((at) => connections.getInt32(4 + 33 * 12 + at, true))).toEqual([33, 0, 33]);
+    // Weights and cache in the 32 channels of HBM, table, io.
+    expect(connections.getInt32(0, true)).toBe(66);
+    expect(connections.byteLength).toBe(4 + 66 * 12);
+    // The last connection: argument 65 (io) of compute unit 0 to memory 33, DDR[1].
+    expect([0, 4, 8].map((at) => connections.getInt32(4 + 65 * 12 + at, true))).toEqual([65, 0, 33]);
 
     const ips = sectionBytes(file, 8);
     expect(view(ips).getInt32(0, true)).toBe(1);
@@ -94,7 +95,7 @@ describe("emulation xclbin", () => {
     expect(parsed.kernels[0]?.arguments.map(({ name }) => name)).toEqual(
       u280.kernelArguments.map(({ name }) => name),
     );
-    expect(parsed.kernels[0]?.arguments[34]).toMatchObject({
+    expect(parsed.kernels[0]?.arguments[66]).toMatchObject({
       name: "job",
       kind: "scalar",
       type: "uint",
