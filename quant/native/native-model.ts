@@ -121,6 +121,10 @@ export class NativeModel {
     return this.#vector(layer, layerVectors[which], length);
   }
 
+  setLayerVector(layer: number, which: keyof typeof layerVectors, values: Float32Array): void {
+    this.#call("accllmQuantSetVector", layer, layerVectors[which], values);
+  }
+
   getModelVector(which: keyof typeof modelVectors, length: number): Float32Array {
     return this.#vector(wholeModel, modelVectors[which], length);
   }

@@ -21,6 +21,8 @@ export interface CalibratedOptions {
   /** Calibration sequences of token ids, all of one length. */
   readonly sequences: readonly (readonly number[])[];
   readonly hadamard: boolean;
+  /** Whether key means are subtracted; else they are taken as zero. */
+  readonly centered: boolean;
   /** Epochs of training layer by layer, and end to end; 0 for none. */
   readonly reconstruct: number;
   readonly finetune: number;
@@ -109,6 +111,10 @@ class Run {
     await this.#load(layer);
     tell(0, "calibrating");
     await this.#step(model.target(layer));
+    if (!this.#options.centered) {
+      const { kvHeads, headDim } = this.#checkpoint.config;
+      model.setLayerVector(layer, "keyMean", new Float32Array(kvHeads * headDim));
+    }
     await this.#step(model.quantizeLayer(layer, damping));
     const results: TrainingResult[] = [];
     if (reconstruct > 0) {

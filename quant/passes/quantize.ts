@@ -1,4 +1,4 @@
-import { InputError, InterruptedError, UsageError } from "../../host/errors.ts";
+import { InputError, UsageError } from "../../host/errors.ts";
 import { sectionNames } from "../format/image-header.ts";
 import { type ImagePlan, modelTensors, planImage, type TensorShape } from "../format/image-plan.ts";
 import { ImageWriter } from "../format/image-writer.ts";
@@ -8,92 +8,31 @@ import { type Platform, platforms } from "../format/platform.ts";
 import type { WeightFormat } from "../format/weight-layout.ts";
 import { type Checkpoint, openCheckpoint, requireTokenizer } from "../io/checkpoint.ts";
 import type { TokenizerFiles } from "../io/tokenizer-files.ts";
-import { chooseFormats, type FormatOverride, isSparseCheckpoint } from "./formats.ts";
-import { calibrateKeyMeans, floatBytes, type KeyMeanSource, maxFloatBytes } from "./key-means.ts";
+import { chooseFormats, isSparseCheckpoint } from "./formats.ts";
+import { keyMeanSource, matrixError, type Prepared, preparationLength, prepare } from "./prepare.ts";
 import { quantizeMatrix } from "./quantize-matrix.ts";
+import type { QuantizeHooks, QuantizeOptions, QuantizeReport, TensorReport } from "./quantize-options.ts";
 import type { QuantizationError } from "./quantize-rows.ts";
+import { describeMethod, type Recipe, resolveRecipe } from "./recipe.ts";
+import { Steps, throwIfAborted } from "./steps.ts";
 import { writeTable } from "./write-table.ts";
 
-export interface QuantizeOptions {
-  /** Folder in Hugging Face form, or a llama2.c .bin file. */
-  readonly checkpoint: string;
-  /** Image to write; replaced when it exists. */
-  readonly output: string;
-  /** Format of the layers' matrices; "auto" (default) is w2s24 where all of them are 2:4 already, else w2. */
-  readonly weights?: WeightFormat | "auto" | undefined;
-  /** Weights along the input that share a scale; 64 is the only size that the kernel has. */
-  readonly group?: number | undefined;
-  readonly overrides?: readonly FormatOverride[] | undefined;
-  /** Format of the output matrix, default w8. */
-  readonly lmHead?: WeightFormat | undefined;
-  /** Name of the platform, default u280. */
-  readonly platform?: string | undefined;
-  /** Rotate Q, K and V per head before they are stored, default true. */
-  readonly hadamard?: boolean | undefined;
-  /**
-   * Subtract a calibrated mean from every key before it is stored, default true. Models of more than 256 MB in float32
-   * are not calibrated; the report says so.
-   */
-  readonly centerKeys?: boolean | undefined;
-  /** Text file to calibrate on; default: what the model writes itself. */
-  readonly calibration?: string | undefined;
-  /** First positions that every token attends to: default of the image's sessions, 4 unless given. */
-  readonly sinks?: number | undefined;
-  /**
-   * Latest positions that a token attends to, itself included; default 2044, or fewer where the model was trained on
-   * fewer positions: distances it has never seen would spoil every text that outgrows them.
-   */
-  readonly window?: number | undefined;
-  /** tokenizer.json or llama2.c tokenizer.bin; default: beside the weights. */
-  readonly tokenizer?: string | undefined;
-  /** Name and version of the program, for the image's header. */
-  readonly generator?: string | undefined;
-}
-
-/** How far a run is, in weights; calibrating counts as much as all weights do. */
-export interface QuantizeProgress {
-  readonly done: number;
-  readonly total: number;
-  /** The tensor in work, or what else is. */
-  readonly tensor: string;
-}
-
-export interface QuantizeHooks {
-  readonly progress?: ((progress: QuantizeProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface TensorReport {
-  readonly name: string;
-  readonly format: WeightFormat;
-  /** Root of squared error over squared weights. */
-  readonly relativeError: number;
-  /** Every weight is stored as it is in the checkpoint. */
-  readonly exact: boolean;
-  /** Rows that have a scale rounded to less than float16's eleven bits (scales that span more than 2^5). */
-  readonly roundedRows: number;
-}
-
-export interface QuantizeReport {
-  readonly image: string;
-  /** Size of the file. */
-  readonly bytes: number;
-  /** Stored bits of all matrices, scales, zero-points and padding included, per weight. */
-  readonly bitsPerWeight: number;
-  readonly seconds: number;
-  /** What "auto" came to. */
-  readonly weights: WeightFormat;
-  /** What the key means were calibrated on; "none" where keys are not centred. */
-  readonly keyMeans: KeyMeanSource;
-  readonly tensors: readonly TensorReport[];
-}
+export type {
+  QuantizeHooks,
+  QuantizeOptions,
+  QuantizeProgress,
+  QuantizeReport,
+  TensorReport,
+} from "./quantize-options.ts";
 
 /**
- * Quantizes a checkpoint to nearest and writes a model image. Streams: memory does not grow with the model, but for
- * the key means of models that are small enough to be calibrated (see centerKeys). The image appears when it is complete; after an error or an abort nothing of it is left. Deterministic: the same
- * checkpoint and options give the same bytes.
+ * Quantizes a checkpoint and writes a model image. Rounding to nearest streams: memory does not grow with the model,
+ * but for the key means of models that are small enough to be calibrated (see centerKeys). The image appears when it
+ * is complete; after an error or an abort nothing of it is left. Deterministic: the same checkpoint and options give
+ * the same bytes on the same kind of processor.
  * @throws UsageError for options that cannot be; InputError for a bad checkpoint or an output that cannot be
- *   written; InterruptedError when the signal fires.
+ *   written; ToolchainError where a recipe needs the native library and it is missing; InterruptedError when the
+ *   signal fires.
  */
 export async function quantizeCheckpoint(
   options: QuantizeOptions,
@@ -106,19 +45,28 @@ export async function quantizeCheckpoint(
   try {
     checkModel(checkpoint);
     const files = carriedFiles(requireTokenizer(checkpoint));
-    const keyMeans = keyMeanSource(checkpoint, options);
-    const plan = await planFor(checkpoint, platform, files, options, keyMeans !== "none", hooks);
+    const recipe = resolveRecipe(options);
+    const length = preparationLength(checkpoint, recipe, options);
+    const plan = await planFor(checkpoint, platform, files, options, recipe, hooks);
     const writer = await ImageWriter.create(options.output, plan);
     try {
-      const steps = new Steps(plan, hooks);
-      const means = keyMeans === "none" ? undefined : await centre(checkpoint, options, steps, hooks);
-      const tensors = await writeSections(checkpoint, plan, means, files, writer, steps);
+      const steps = new Steps(plan, length, hooks);
+      const prepared = await prepare(checkpoint, plan.header, recipe, options, steps, hooks.signal);
+      const tensors = await writeSections(checkpoint, prepared, plan, files, writer, steps);
       throwIfAborted(hooks.signal);
       await writer.finish();
-      const { bitsPerWeight, weights } = plan.header.quantization;
-      const seconds = (performance.now() - start) / 1000;
-      const bytes = plan.fileBytes;
-      return { image: options.output, bytes, bitsPerWeight, seconds, weights, keyMeans, tensors };
+      const { bitsPerWeight, weights, method } = plan.header.quantization;
+      return {
+        image: options.output,
+        bytes: plan.fileBytes,
+        bitsPerWeight,
+        seconds: (performance.now() - start) / 1000,
+        weights,
+        keyMeans: prepared.source,
+        method,
+        ...(prepared.training === undefined ? {} : { finetune: prepared.training }),
+        tensors,
+      };
     } catch (error) {
       await writer.discard();
       throw error;
@@ -168,23 +116,24 @@ async function planFor(
   platform: Platform,
   files: ReadonlyMap<string, Uint8Array>,
   options: QuantizeOptions,
-  centered: boolean,
+  recipe: Recipe,
   hooks: QuantizeHooks,
 ): Promise<ImagePlan> {
   const { matrices } = modelTensors(checkpoint.config);
-  const weights = await resolveWeights(checkpoint, matrices, options.weights ?? "auto", hooks);
+  const asked = options.weights ?? (recipe.method === "sparsegpt" ? "w2s24" : "auto");
+  const weights = await resolveWeights(checkpoint, matrices, asked, hooks);
   return planImage({
     generator: options.generator ?? "accllm",
     model: checkpoint.config,
     platform,
     kv: {
       hadamard: options.hadamard ?? true,
-      centered,
+      centered: keyMeanSource(checkpoint, recipe, options) !== "none",
       sinks: options.sinks ?? defaultSinks,
       window: options.window ?? trainedWindow(checkpoint.config.maxPositions, options.sinks ?? defaultSinks),
     },
     weights,
-    method: "round",
+    method: describeMethod(recipe, weights),
     formats: chooseFormats(matrices, weights, options.lmHead ?? "w8", options.overrides ?? []),
     files: new Map([...files].map(([name, bytes]) => [name, bytes.length])),
   });
@@ -201,25 +150,10 @@ async function resolveWeights(
   return sparse ? "w2s24" : "w2";
 }
 
-function keyMeanSource(checkpoint: Checkpoint, options: QuantizeOptions): KeyMeanSource {
-  if (options.centerKeys === false || floatBytes(checkpoint) > maxFloatBytes) return "none";
-  return options.calibration === undefined ? "self" : "text";
-}
-
-function centre(
-  checkpoint: Checkpoint,
-  { calibration }: QuantizeOptions,
-  steps: Steps,
-  { signal }: QuantizeHooks,
-): Promise<Float32Array[]> {
-  const onProgress = steps.phase("calibrating key means");
-  return calibrateKeyMeans(checkpoint, { text: calibration, onProgress, signal });
-}
-
 async function writeSections(
-  checkpoint: Checkpoint,
+  original: Checkpoint,
+  { checkpoint, keyMeans }: Prepared,
   plan: ImagePlan,
-  keyMeans: readonly Float32Array[] | undefined,
   files: ReadonlyMap<string, Uint8Array>,
   writer: ImageWriter,
   steps: Steps,
@@ -236,50 +170,14 @@ async function writeSections(
       writer,
       steps.of(name),
     );
-    reports.push({ name, format, ...summary(error) });
+    const whole = checkpoint === original ? error : await matrixError(original, checkpoint, name, error);
+    reports.push({ name, format, ...summary(whole) });
   }
   for (const [name, bytes] of files) await writer.append(name, bytes);
   return reports;
 }
 
-/** Counts what is done and tells it; stops the run when the signal fires. */
-class Steps {
-  readonly #hooks: QuantizeHooks;
-  readonly #weights: number;
-  readonly #total: number;
-  #done = 0;
-
-  constructor({ header }: ImagePlan, hooks: QuantizeHooks) {
-    const embedding = header.model.vocabSize * header.model.hiddenSize;
-    this.#hooks = hooks;
-    this.#weights = header.tensors.reduce((sum, { rows, columns }) => sum + rows * columns, embedding);
-    this.#total = this.#weights * (header.kv.centered ? 2 : 1);
-    throwIfAborted(hooks.signal);
-  }
-
-  /** For work on a tensor: takes the weights that are done. */
-  of(tensor: string): (weights: number) => void {
-    return (weights) => this.#tell(this.#done + weights, tensor);
-  }
-
-  /** For a phase before the tensors that is as long as they all are: takes the part of it that is done. */
-  phase(name: string): (part: number) => void {
-    const start = this.#done;
-    return (part) => this.#tell(start + part * this.#weights, name);
-  }
-
-  #tell(done: number, tensor: string): void {
-    throwIfAborted(this.#hooks.signal);
-    this.#done = done;
-    this.#hooks.progress?.({ done, total: this.#total, tensor });
-  }
-}
-
 function summary({ squaredError, energy, roundedRows }: QuantizationError) {
   const relativeError = energy === 0 ? 0 : Math.sqrt(squaredError / energy);
   return { relativeError, exact: squaredError === 0, roundedRows };
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new InterruptedError("Quantizing was interrupted; nothing was written.");
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import type { QuantizeOptions, QuantizeReport } from "../../../quant/passes/quantize.ts";
+import { type Method, methods, type RecipeName, recipeNames } from "../../../quant/passes/recipe.ts";
 import { packageVersion } from "../../config/paths.ts";
 import {
   GROUP_SIZE,
@@ -22,6 +23,12 @@ interface CommandOptions {
   rotateKv: boolean;
   centerK: boolean;
   calibration?: string;
+  recipe: RecipeName;
+  method?: Method;
+  reconstruct?: number;
+  finetune?: number;
+  threads?: number;
+  seed?: number;
   sinks?: number;
   window?: number;
   tokenizer?: string;
@@ -29,6 +36,7 @@ interface CommandOptions {
 
 export function addQuantize(program: Command, run: RunVerb): void {
   const positions = z.number().int().max(1_000_000);
+  const epochs = z.number().int().min(0).max(1000);
   const command = program
     .command("quantize")
     .description(
@@ -44,6 +52,17 @@ export function addQuantize(program: Command, run: RunVerb): void {
     .addOption(
       numberOption("--group <n>", "weights that share a scale", z.literal(GROUP_SIZE)).default(GROUP_SIZE),
     )
+    .addOption(
+      new Option(
+        "--recipe <name>",
+        "fast rounds to nearest; good also calibrates (gptq, for 2:4 sparsegpt); best also trains the quantized model on the float one",
+      )
+        .choices([...recipeNames])
+        .default("fast"),
+    )
+    .addOption(new Option("--method <name>", "sets that part of the recipe").choices([...methods]))
+    .addOption(numberOption("--reconstruct <epochs>", "trains layer by layer", epochs))
+    .addOption(numberOption("--finetune <epochs>", "trains end to end", epochs))
     .addOption(
       repeatedOption(
         "--override <tensor=format>",
@@ -63,6 +82,20 @@ export function addQuantize(program: Command, run: RunVerb): void {
     )
     .option("--no-center-k", "do not centre them")
     .option("--calibration <text>", "text file to calibrate on (default: what the model writes itself)")
+    .addOption(
+      numberOption("--threads <n>", "threads (default: one a processor)", z.number().int().min(1).max(1024)),
+    )
+    .addOption(
+      numberOption(
+        "--seed <n>",
+        "seed of all training",
+        z
+          .number()
+          .int()
+          .min(0)
+          .max(2 ** 32 - 1),
+      ),
+    )
     .addOption(
       numberOption("--sinks <n>", "first tokens that attention always sees (default: 4)", positions.min(0)),
     )
@@ -124,7 +157,15 @@ const keyMeansTold = {
   none: "not centred",
 } as const;
 
-function renderReport({ image, bytes, bitsPerWeight, seconds, keyMeans, tensors }: QuantizeReport): string {
+function renderReport({
+  image,
+  bytes,
+  bitsPerWeight,
+  seconds,
+  keyMeans,
+  method,
+  tensors,
+}: QuantizeReport): string {
   const formats = new Map<string, { count: number; worst: number }>();
   for (const { format, relativeError } of tensors) {
     const { count, worst } = formats.get(format) ?? { count: 0, worst: 0 };
@@ -142,6 +183,7 @@ function renderReport({ image, bytes, bitsPerWeight, seconds, keyMeans, tensors 
       ["image", image],
       ["size", formatBytes(bytes)],
       ["weights", `${bitsPerWeight.toFixed(2)} bits each`],
+      ["method", method],
       ["keys", keyMeansTold[keyMeans]],
       ["time", formatSeconds(seconds)],
     ]),

@@ -32,6 +32,7 @@ function context(quantized: string[]) {
           seconds: 0,
           weights: "w2s24",
           keyMeans: "none",
+          method: "round",
           tensors: [],
         } as const;
       },

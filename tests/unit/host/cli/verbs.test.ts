@@ -21,6 +21,7 @@ describe("accllm quantize", () => {
     seconds: 3.25,
     weights: "w2",
     keyMeans: "self",
+    method: "round",
     tensors: [
       { name: "a", format: "w2", relativeError: 0.25, exact: false, roundedRows: 0 },
       { name: "b", format: "w2", relativeError: 0.5, exact: false, roundedRows: 0 },
@@ -100,6 +101,7 @@ describe("accllm quantize", () => {
         "image    o.accllm",
         "size     1.23 MB",
         "weights  2.50 bits each",
+        "method   round",
         "keys     centred on what the model wrote",
         "time     3.3 s",
         "",
