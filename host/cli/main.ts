@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import process from "node:process";
+import { reportCrashes } from "../device/crash-reports.ts";
 import { InterruptedError } from "../errors.ts";
 import { moduleServices } from "./module-services.ts";
 import { runCli } from "./program.ts";
@@ -16,6 +17,7 @@ function interrupt(): void {
 process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
 
+reportCrashes(process.argv.includes("--json") ? "json" : "text");
 const code = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,

@@ -1,16 +1,21 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { z } from "zod";
 import type { Machine } from "./machine.ts";
 
-/** A PCIe function of an AMD (Xilinx) card that runs kernels. */
+/** A PCIe function of an AMD (Xilinx) card that runs kernels, as the bus and XRT's driver show it. */
 export interface Card {
   /** "0000:3b:00.1". */
   readonly bdf: string;
-  /** The shell's name as XRT reports it; undefined where XRT does not know the card. */
+  /** Its folder in sysfs, which goes when the card does. */
+  readonly folder: string;
+  /** The shell's name; undefined where the driver does not say. */
   readonly shell: string | undefined;
+  /** UUIDs of the shell's interface and logic, lower-case with dashes; empty where the driver does not say. */
+  readonly shellUuids: readonly string[];
   /** The driver bound to it: "xocl" where XRT's driver is. */
   readonly driver: string | undefined;
+  /** Whether the driver has finished with it; a card without a usable shell is not ready. */
+  readonly ready: boolean;
   /** "/dev/dri/renderD128"; undefined without a driver. */
   readonly renderNode: string | undefined;
 }
@@ -18,15 +23,7 @@ export interface Card {
 const xilinxVendor = "0x10ee";
 /** Function 0 of an Alveo card manages it (driver xclmgmt), function 1 runs kernels (driver xocl). */
 const userFunction = /\.1$/;
-
-/** The part of xbutil's report that is read; its other fields may be anything. */
-const reportSchema = z.object({
-  system: z.object({
-    host: z.object({
-      devices: z.array(z.object({ bdf: z.string(), vbnv: z.string().optional() })),
-    }),
-  }),
-});
+const uuidHex = /^[0-9a-f]{32}$/i;
 
 async function text(path: string): Promise<string | undefined> {
   try {
@@ -52,34 +49,41 @@ async function linkName(path: string): Promise<string | undefined> {
   }
 }
 
-async function shells(machine: Machine): Promise<ReadonlyMap<string, string>> {
-  const report = await machine.examine();
-  if (report === undefined) return new Map();
-  let json: unknown;
-  try {
-    json = JSON.parse(report);
-  } catch {
-    return new Map();
-  }
-  const parsed = reportSchema.safeParse(json);
-  if (!parsed.success) return new Map();
-  return new Map(parsed.data.system.host.devices.flatMap(({ bdf, vbnv }) => (vbnv ? [[bdf, vbnv]] : [])));
+/** sysfs has UUIDs as 32 hex digits, one a line. */
+async function uuids(path: string): Promise<string[]> {
+  const lines = (await text(path))?.split(/\s+/) ?? [];
+  return lines
+    .filter((line) => uuidHex.test(line))
+    .map((line) => line.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"));
 }
 
-/** Cards on the PCIe bus, in order of their address; XRT need not be installed. */
+/** Cards on the PCIe bus, in order of their address; XRT need not be installed. Never throws. */
 export async function findCards(machine: Machine): Promise<Card[]> {
   const bus = join(machine.root, "/sys/bus/pci/devices");
-  const found: Omit<Card, "shell">[] = [];
+  const found: Card[] = [];
   for (const bdf of await names(bus)) {
-    if (!userFunction.test(bdf) || (await text(join(bus, bdf, "vendor"))) !== xilinxVendor) continue;
-    const node = (await names(join(bus, bdf, "drm"))).find((name) => name.startsWith("renderD"));
+    const folder = join(bus, bdf);
+    if (!userFunction.test(bdf) || (await text(join(folder, "vendor"))) !== xilinxVendor) continue;
+    const node = (await names(join(folder, "drm"))).find((name) => name.startsWith("renderD"));
+    const rom = (await names(folder)).find((name) => name.startsWith("rom"));
     found.push({
       bdf,
-      driver: await linkName(join(bus, bdf, "driver")),
+      folder,
+      shell: rom === undefined ? undefined : await text(join(folder, rom, "VBNV")),
+      shellUuids: [
+        ...(await uuids(join(folder, "interface_uuids"))),
+        ...(await uuids(join(folder, "logic_uuids"))),
+      ],
+      driver: await linkName(join(folder, "driver")),
+      // Drivers that do not tell are taken at their word when they bind.
+      ready: ((await text(join(folder, "ready"))) ?? "0x1").replace(/^0x/, "") !== "0",
       renderNode: node === undefined ? undefined : `/dev/dri/${node}`,
     });
   }
-  if (found.length === 0) return [];
-  const known = await shells(machine);
-  return found.map((card) => ({ ...card, shell: known.get(card.bdf) }));
+  return found;
+}
+
+/** XRT's own order: cards that are ready first, each part by address. The index of `xrt:0` counts in it. */
+export function indexOrder(cards: readonly Card[]): Card[] {
+  return [...cards.filter((card) => card.ready), ...cards.filter((card) => !card.ready)];
 }

@@ -46,7 +46,7 @@ export interface Kernel {
 }
 
 export interface Device {
-  /** For people: "emulator (golden)", "xilinx_u280_gen3x16_xdma_base_1". */
+  /** For people: "emulator (fast)", "xilinx_u280_gen3x16_xdma_base_1". */
   readonly name: string;
   /** UUID of the loaded xclbin, lower-case hex with dashes; undefined before `load`. */
   readonly uuid: string | undefined;

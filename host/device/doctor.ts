@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
+import { AccllmError } from "../errors.ts";
 import { cardAccess } from "./card-access.ts";
 import { type Card, findCards } from "./cards.ts";
-import type { Check } from "./check.ts";
+import type { Check, CheckStatus } from "./check.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { emulatorLibraryPath } from "./native.ts";
+import { cardReport } from "./reports.ts";
 import { findXrtLibrary, xrtEnvironmentProblem } from "./xrt/environment.ts";
 import { probeDevice } from "./xrt/probe.ts";
+import { releaseOf, requireRelease } from "./xrt/versions.ts";
 
 const leastNode = [20, 12] as const;
 
@@ -40,6 +43,18 @@ async function checkTool(machine: Machine, check: string, command: string, hint:
   return { check, status: "ok", detail: output.split("\n")[0] ?? "" };
 }
 
+function checkRelease(library: string, missing: CheckStatus): Check {
+  const release = releaseOf(library);
+  const detail = release === undefined ? library : `${release}, ${library}`;
+  try {
+    requireRelease(library);
+    return { check: "XRT", status: "ok", detail };
+  } catch (error) {
+    const hint = error instanceof AccllmError ? error.hint : undefined;
+    return { check: "XRT", status: missing, detail: `${detail} is too old`, ...(hint ? { hint } : {}) };
+  }
+}
+
 function checkXrt(machine: Machine, cards: readonly Card[]): Check[] {
   // Without a card, what is missing stands in nobody's way.
   const missing = cards.length > 0 ? "fail" : "warn";
@@ -64,7 +79,7 @@ function checkXrt(machine: Machine, cards: readonly Card[]): Check[] {
           detail: problem,
           hint: "Run `source /opt/xilinx/xrt/setup.sh` before using a card.",
         };
-  return [{ check: "XRT", status: "ok", detail: library }, environment];
+  return [checkRelease(library, missing), environment];
 }
 
 async function checkCards(machine: Machine, cards: readonly Card[]): Promise<Check[]> {
@@ -81,7 +96,8 @@ async function checkCards(machine: Machine, cards: readonly Card[]): Promise<Che
   return await Promise.all(
     cards.map(async (card) => {
       const { status, detail, hint } = await cardAccess(card, machine);
-      const name = card.shell === undefined ? "" : `${card.shell}, `;
+      const shell = card.shell ?? (await cardReport(machine, card.bdf))?.shell;
+      const name = shell === undefined ? "" : `${shell}, `;
       return { check: `card ${card.bdf}`, status, detail: `${name}${detail}`, ...(hint ? { hint } : {}) };
     }),
   );

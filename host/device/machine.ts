@@ -11,11 +11,12 @@ export interface Machine {
   readonly nodeVersion: string;
   /** Standard output of a command, or undefined where it does not exist or fails. */
   run(command: string, args: readonly string[]): Promise<string | undefined>;
-  /** The JSON report that `xbutil examine` writes, or undefined where there is none. */
-  examine(): Promise<string | undefined>;
+  /** The JSON report that `xbutil examine` writes of a card, or undefined where there is none. */
+  examine(bdf: string): Promise<string | undefined>;
 }
 
 const commandTimeoutMs = 15_000;
+const reports = ["host", "platform", "dynamic-regions", "electrical", "thermal"];
 
 async function run(command: string, args: readonly string[]): Promise<string | undefined> {
   const result = await execa(command, [...args], {
@@ -32,12 +33,24 @@ export const thisMachine: Machine = {
   root: "",
   nodeVersion: process.versions.node,
   run,
-  async examine() {
+  async examine(bdf) {
     const folder = await mkdtemp(join(tmpdir(), "accllm-xbutil-"));
     try {
       const report = join(folder, "report.json");
-      const done = await run("xbutil", ["examine", "--format", "JSON", "--output", report]);
+      const done = await run("xbutil", [
+        "examine",
+        "--device",
+        bdf,
+        "--report",
+        ...reports,
+        "--format",
+        "JSON",
+        "--output",
+        report,
+      ]);
       return done === undefined ? undefined : await readFile(report, "utf8");
+    } catch {
+      return undefined;
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -11,6 +11,11 @@ export function emulatorLibraryPath(): string {
   return join(nativeFolder(), "libaccllm_emu.so");
 }
 
+/** What tells of a crash inside XRT or the emulator. */
+export function guardLibraryPath(): string {
+  return join(nativeFolder(), "libaccllm_guard.so");
+}
+
 /** The program that opens a library and a device in a process of its own. */
 export function probeProgramPath(): string {
   return join(nativeFolder(), "accllm_probe");

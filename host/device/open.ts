@@ -1,12 +1,15 @@
 import { existsSync } from "node:fs";
 import { defaultEngine, type EngineName } from "../config/engine.ts";
 import { DeviceError, UsageError } from "../errors.ts";
+import { requireAccess, requireCard } from "./card-access.ts";
 import type { Device } from "./device.ts";
+import { type Machine, thisMachine } from "./machine.ts";
 import { emulatorLibraryPath } from "./native.ts";
 import { type DeviceAddress, XrtDevice } from "./xrt/device.ts";
 import { requireXrtEnvironment, xrtLibraryPath } from "./xrt/environment.ts";
 import { openLibrary } from "./xrt/library.ts";
 import { probeDevice } from "./xrt/probe.ts";
+import { requireRelease } from "./xrt/versions.ts";
 
 export interface OpenOptions {
   /** Engine of the emulator; default {@link defaultEngine}. */
@@ -15,6 +18,8 @@ export interface OpenOptions {
   readonly threads?: number | undefined;
   /** Library to use instead of the one that the specification means; for tests. */
   readonly libraryPath?: string;
+  /** Where cards and environment are looked up; default this computer. */
+  readonly machine?: Machine;
 }
 
 /** What a device specification names. */
@@ -43,8 +48,9 @@ export function parseDeviceSpecification(text: string): DeviceSpecification {
 /**
  * Opens a device: "emulator", "xrt:<index>" or "xrt:<PCIe address>". A card's library and device are opened in a
  * child process first, because XRT ends the process on some errors.
- * @throws UsageError DEVICE_UNKNOWN; DeviceError EMULATOR_NOT_BUILT, XRT_NOT_INSTALLED, XRT_ENVIRONMENT,
- *   XRT_CRASHED, XRT_LIBRARY_NOT_LOADED, XRT_SYMBOL_MISSING, DEVICE_NOT_OPENED.
+ * @throws UsageError DEVICE_UNKNOWN; DeviceError EMULATOR_NOT_BUILT, NO_CARD, CARD_UNKNOWN, XRT_NOT_INSTALLED,
+ *   XRT_TOO_OLD, XRT_ENVIRONMENT, NO_DRIVER, CARD_NOT_READY, NO_PERMISSION, XRT_CRASHED, XRT_TIMEOUT,
+ *   XRT_LIBRARY_NOT_LOADED, XRT_SYMBOL_MISSING, DEVICE_NOT_OPENED.
  */
 export async function openDevice(text: string, options: OpenOptions = {}): Promise<Device> {
   const specification = parseDeviceSpecification(text);
@@ -57,10 +63,17 @@ export async function openDevice(text: string, options: OpenOptions = {}): Promi
     }
     return openEmulator(path, options);
   }
-  const path = options.libraryPath ?? xrtLibraryPath();
-  requireXrtEnvironment();
-  await probeDevice(path, specification.address);
-  return new XrtDevice(openLibrary(path), specification.address, text);
+  const { address } = specification;
+  const machine = options.machine ?? thisMachine;
+  // XRT's emulation modes (noop, hw_emu) have a device without a card.
+  const emulated = (machine.environment.XCL_EMULATION_MODE ?? "") !== "";
+  const card = emulated ? undefined : await requireCard(address, machine);
+  const path = options.libraryPath ?? xrtLibraryPath(machine.environment);
+  requireRelease(path);
+  requireXrtEnvironment(machine.environment);
+  if (card !== undefined) await requireAccess(card, machine);
+  await probeDevice(path, address);
+  return new XrtDevice(openLibrary(path), address, card?.shell ?? text, card);
 }
 
 function openEmulator(path: string, { engine = defaultEngine(), threads }: OpenOptions): Device {

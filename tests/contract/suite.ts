@@ -216,7 +216,7 @@ export function deviceContract(subject: Subject): void {
     const half = 160 * 2 ** 20;
     const first = kernel.allocate("w0", half);
     expect(() => kernel.allocate("w0", half)).toThrowError(
-      expect.objectContaining({ code: "BUFFER_NOT_ALLOCATED", message: expect.stringContaining("ENOMEM") }),
+      expect.objectContaining({ code: "OUT_OF_DEVICE_MEMORY", message: expect.stringContaining("ENOMEM") }),
     );
     first.close();
     kernel.allocate("w0", half).close();

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { openDevice } from "../../host/device/open.ts";
+import type { XrtDevice } from "../../host/device/xrt/device.ts";
+import { bindingContract } from "./binding-suite.ts";
 import { deviceContract } from "./suite.ts";
 import { makeWorkspace, makeXrtFolder, xrtLibrary } from "./support.ts";
 
@@ -19,6 +21,15 @@ describe.skipIf(xrtLibrary === undefined)(
     });
     afterAll(() => workspace.remove());
 
+    bindingContract({
+      open: async () => {
+        const device = (await openDevice("xrt:0")) as XrtDevice;
+        device.load(workspace.xclbin);
+        return device;
+      },
+      bdf: undefined,
+      moves: false,
+    });
     deviceContract({ open: () => openDevice("xrt:0"), xclbin: () => workspace.xclbin, executes: false });
   },
 );

@@ -1,3 +1,4 @@
+export { uuidText } from "./bytes.ts";
 export { writeXclbin } from "./container.ts";
 export type * from "./description.ts";
 export { abiKey, emulationXclbin } from "./emulation.ts";

@@ -31,6 +31,10 @@ export const faultKinds = {
   bitFlip: 3,
   outOfMemory: 4,
   deviceLost: 5,
+  eccError: 6,
+  loadRefused: 7,
+  loadBusy: 8,
+  crash: 9,
 } as const;
 
 export interface XrtFunctions {
@@ -42,6 +46,7 @@ export interface XrtFunctions {
   xrtPLKernelOpen(device: Handle, uuid: Uint8Array, name: string): Handle | null;
   xrtKernelClose(kernel: Handle): number;
   xrtKernelArgGroupId(kernel: Handle, index: number): number;
+  xrtBOAlloc(device: Handle, bytes: number, flags: number, group: number): Handle | null;
   xrtBOAllocUserPtr(
     device: Handle,
     memory: bigint,
@@ -49,7 +54,14 @@ export interface XrtFunctions {
     flags: number,
     group: number,
   ): Handle | null;
+  /** A range of a buffer; frees before it. */
+  xrtBOSubAlloc(buffer: Handle, bytes: number, offset: number): Handle | null;
   xrtBOFree(buffer: Handle): number;
+  xrtBOSize(buffer: Handle): number;
+  /** See {@link viewOf}. */
+  xrtBOMap(buffer: Handle): Handle | null;
+  xrtBOWrite(buffer: Handle, source: Uint8Array, bytes: number, offset: number): number;
+  xrtBORead(buffer: Handle, target: Uint8Array, bytes: number, offset: number): number;
   xrtBOAddress(buffer: Handle): bigint | number;
   xrtBOSync(buffer: Handle, direction: number, bytes: number, offset: number): number;
   xrtRunOpen(kernel: Handle): Handle | null;
@@ -68,6 +80,11 @@ export interface EmulatorFunctions {
   accllmEmuLastError(): string;
   accllmEmuSetEngine(device: Handle, name: string): number;
   accllmEmuSetFault(device: Handle, kind: number, address: bigint, bit: number): number;
+  accllmEmuEccErrors(device: Handle): bigint | number;
+}
+
+export interface GuardFunctions {
+  accllmGuardInstall(descriptor: number, before: string, after: string): void;
 }
 
 type Declarations<Functions> = Readonly<
@@ -83,8 +100,14 @@ export const xrtDeclarations: Declarations<XrtFunctions> = {
   xrtPLKernelOpen: ["void *", ["void *", "const uint8_t *", "const char *"]],
   xrtKernelClose: ["int", ["void *"]],
   xrtKernelArgGroupId: ["int", ["void *", "int"]],
+  xrtBOAlloc: ["void *", ["void *", "size_t", "uint64_t", "uint32_t"]],
   xrtBOAllocUserPtr: ["void *", ["void *", "void *", "size_t", "uint64_t", "uint32_t"]],
+  xrtBOSubAlloc: ["void *", ["void *", "size_t", "size_t"]],
   xrtBOFree: ["int", ["void *"]],
+  xrtBOSize: ["size_t", ["void *"]],
+  xrtBOMap: ["void *", ["void *"]],
+  xrtBOWrite: ["int", ["void *", "const uint8_t *", "size_t", "size_t"]],
+  xrtBORead: ["int", ["void *", "_Out_ uint8_t *", "size_t", "size_t"]],
   xrtBOAddress: ["uint64_t", ["void *"]],
   xrtBOSync: ["int", ["void *", "int", "size_t", "size_t"]],
   xrtRunOpen: ["void *", ["void *"]],
@@ -100,6 +123,11 @@ export const emulatorDeclarations: Declarations<EmulatorFunctions> = {
   accllmEmuLastError: ["const char *", []],
   accllmEmuSetEngine: ["int", ["void *", "const char *"]],
   accllmEmuSetFault: ["int", ["void *", "uint32_t", "uint64_t", "uint32_t"]],
+  accllmEmuEccErrors: ["uint64_t", ["void *"]],
+};
+
+export const guardDeclarations: Declarations<GuardFunctions> = {
+  accllmGuardInstall: ["void", ["int", "const char *", "const char *"]],
 };
 
 export interface NativeLibrary {
@@ -112,3 +140,5 @@ export const loadLibrary = koffi.load as (path: string) => NativeLibrary;
 export const lastErrno = koffi.errno as () => number;
 /** Address of the first byte. */
 export const addressOf = koffi.address as (memory: Uint8Array) => bigint;
+/** `bytes` of native memory, not copied; valid as long as what it belongs to. */
+export const viewOf = koffi.view as (address: Handle, bytes: number) => ArrayBuffer;

@@ -3,7 +3,7 @@ import { DeviceError, UsageError } from "../../errors.ts";
 import type { DeviceBuffer, SyncDirection } from "../device.ts";
 import { addressOf, type Handle, syncDirections } from "./binding.ts";
 import type { XrtDevice } from "./device.ts";
-import { callFailed } from "./library.ts";
+import { allocationFailed, deviceFailed } from "./failure.ts";
 
 const pageBytes = 4096;
 /** Offset of a sync, in bytes: the width of a memory channel. */
@@ -42,7 +42,7 @@ export class XrtBuffer implements DeviceBuffer {
   readonly #host: Uint8Array;
   #handle: Handle | undefined;
 
-  /** @throws DeviceError BUFFER_NOT_ALLOCATED, HOST_MEMORY. */
+  /** @throws DeviceError OUT_OF_DEVICE_MEMORY, BUFFER_NOT_ALLOCATED, DEVICE_LOST, HOST_MEMORY. */
   constructor(device: XrtDevice, argument: string, bytes: number, group: number, bankName: string) {
     this.device = device;
     this.argument = argument;
@@ -51,11 +51,9 @@ export class XrtBuffer implements DeviceBuffer {
     const { library } = device;
     const handle = library.xrt.xrtBOAllocUserPtr(device.handle, addressOf(this.#host), bytes, 0, group);
     if (handle === null) {
-      throw callFailed(
-        library,
-        "BUFFER_NOT_ALLOCATED",
-        `A buffer of ${bytes} bytes for kernel argument ${argument} could not be allocated in bank ${bankName}`,
-        { hint: "Free buffers or use a smaller model or context; `accllm inspect IMAGE` prints the plan." },
+      throw allocationFailed(
+        device,
+        `Device memory is out: a buffer of ${bytes} bytes for kernel argument ${argument} found no place in bank ${bankName}`,
       );
     }
     this.#handle = handle;
@@ -88,8 +86,8 @@ export class XrtBuffer implements DeviceBuffer {
     }
     const { library } = this.device;
     if (library.xrt.xrtBOSync(handle, syncDirections[direction], length, offset) !== 0) {
-      throw callFailed(
-        library,
+      throw deviceFailed(
+        this.device,
         "SYNC_FAILED",
         `${length} bytes at offset ${offset} of the buffer for ${this.argument} could not be copied ` +
           `${direction === "toDevice" ? "to" : "from"} the device`,

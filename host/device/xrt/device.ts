@@ -1,12 +1,16 @@
 import { readFileSync, statSync } from "node:fs";
 import { DeviceError, InputError } from "../../errors.ts";
+import type { Card } from "../cards.ts";
 import type { Device } from "../device.ts";
-import { parseXclbin, type Xclbin, xclbinLimits } from "../xclbin/index.ts";
+import { parseXclbin, uuidText, type Xclbin, xclbinLimits } from "../xclbin/index.ts";
 import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
+import { cardGone, uncorrectableErrors } from "./card-state.ts";
 import { requireLoadable } from "./compatibility.ts";
+import { callFailure, deviceFailed } from "./failure.ts";
 import { XrtKernel } from "./kernel.ts";
-import { callFailed, type XrtLibrary } from "./library.ts";
+import type { XrtLibrary } from "./library.ts";
+import { loadFailed } from "./load-failure.ts";
 import { registerDevice, unregisterDevice } from "./open-devices.ts";
 import { sliceMs } from "./run.ts";
 
@@ -40,6 +44,8 @@ function readXclbin(path: string): Xclbin {
 /** A device behind XRT's C API, whichever library implements it. */
 export class XrtDevice implements Device {
   readonly library: XrtLibrary;
+  /** The card on the bus; undefined for the emulator and XRT's emulation modes. */
+  readonly card: Card | undefined;
   #name: string;
   #handle: Handle | undefined;
   #xclbin: Xclbin | undefined;
@@ -47,15 +53,17 @@ export class XrtDevice implements Device {
   readonly #buffers = new Set<XrtBuffer>();
 
   /** @throws DeviceError DEVICE_NOT_OPENED. */
-  constructor(library: XrtLibrary, address: DeviceAddress, name: string) {
+  constructor(library: XrtLibrary, address: DeviceAddress, name: string, card?: Card) {
     this.library = library;
+    this.card = card;
     this.#name = name;
     const handle =
       "bdf" in address
         ? library.xrt.xrtDeviceOpenByBDF(address.bdf)
         : library.xrt.xrtDeviceOpen(address.index);
     if (handle === null) {
-      throw callFailed(library, "DEVICE_NOT_OPENED", `The device ${name} could not be opened`, {
+      const { reasons } = callFailure(library);
+      throw new DeviceError("DEVICE_NOT_OPENED", `The device ${name} could not be opened${reasons}.`, {
         hint: "`accllm devices` lists what there is, `accllm doctor` says what is missing.",
       });
     }
@@ -69,6 +77,24 @@ export class XrtDevice implements Device {
 
   get closed(): boolean {
     return this.#handle === undefined;
+  }
+
+  /** Whether the card has left the PCIe bus. */
+  get gone(): boolean {
+    return this.card !== undefined && cardGone(this.card);
+  }
+
+  /** Whether the device still answers a question that costs it nothing. */
+  answers(): boolean {
+    if (this.#handle === undefined || this.gone) return false;
+    return this.library.xrt.xrtDeviceGetXclbinUUID(this.#handle, new Uint8Array(16)) === 0;
+  }
+
+  /** Memory errors that ECC could not correct, since the driver was loaded. */
+  eccErrors(): number {
+    const { emulator } = this.library;
+    if (emulator !== undefined) return Number(emulator.accllmEmuEccErrors(this.handle));
+    return this.card === undefined ? 0 : uncorrectableErrors(this.card);
   }
 
   get uuid(): string | undefined {
@@ -87,30 +113,23 @@ export class XrtDevice implements Device {
 
   /**
    * @throws InputError XCLBIN_UNREADABLE, XCLBIN_INVALID; DeviceError XCLBIN_WRONG_MODE, XCLBIN_WRONG_ABI,
-   *   XCLBIN_NOT_LOADED, XCLBIN_NOT_ACTIVE.
+   *   SHELL_MISMATCH, XCLBIN_BUSY, XCLBIN_NOT_LOADED, XCLBIN_NOT_ACTIVE, DEVICE_LOST.
    */
   load(xclbinPath: string): void {
     const { handle } = this;
     const xclbin = readXclbin(xclbinPath);
     requireLoadable(xclbin, xclbinPath, this.library);
     if (this.library.xrt.xrtDeviceLoadXclbinFile(handle, xclbinPath) !== 0) {
-      throw callFailed(
-        this.library,
-        "XCLBIN_NOT_LOADED",
-        `The xclbin ${xclbinPath} (${xclbin.uuid}, for ${xclbin.platform}) could not be loaded on ${this.name}`,
-        {
-          hint: "It must be built for the shell that the card runs, and no other process may use the card with another xclbin.",
-        },
-      );
+      throw loadFailed(this, xclbin, xclbinPath);
     }
     const active = new Uint8Array(16);
     if (this.library.xrt.xrtDeviceGetXclbinUUID(handle, active) !== 0) {
-      throw callFailed(this.library, "XCLBIN_NOT_ACTIVE", `The UUID loaded on ${this.name} cannot be read`);
+      throw deviceFailed(this, "XCLBIN_NOT_ACTIVE", `The UUID loaded on ${this.name} cannot be read`);
     }
     if (Buffer.compare(active, xclbin.header.uuid) !== 0) {
       throw new DeviceError(
         "XCLBIN_NOT_ACTIVE",
-        `${this.name} runs xclbin ${Buffer.from(active).toString("hex")} instead of ${xclbin.uuid}.`,
+        `${this.name} runs xclbin ${uuidText(active)} instead of ${xclbin.uuid}.`,
         { hint: "Another process may have loaded it; close that process and try again." },
       );
     }

@@ -4,7 +4,7 @@ import type { KernelArgumentMetadata, KernelMetadata, Memory } from "../xclbin/i
 import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
 import type { XrtDevice } from "./device.ts";
-import { callFailed } from "./library.ts";
+import { deviceFailed } from "./failure.ts";
 import { execute } from "./run.ts";
 
 export class XrtKernel implements Kernel {
@@ -27,7 +27,7 @@ export class XrtKernel implements Kernel {
     this.#groups = groups;
     const handle = device.library.xrt.xrtPLKernelOpen(device.handle, uuid, metadata.name);
     if (handle === null) {
-      throw callFailed(device.library, "KERNEL_NOT_OPENED", `Kernel ${metadata.name} could not be opened`, {
+      throw deviceFailed(device, "KERNEL_NOT_OPENED", `Kernel ${metadata.name} could not be opened`, {
         hint: "Another process may hold the card; `accllm devices` shows what is loaded.",
       });
     }
@@ -55,7 +55,7 @@ export class XrtKernel implements Kernel {
     return { index, metadata };
   }
 
-  /** @throws DeviceError ARGUMENT_UNKNOWN, BANK_NOT_CONNECTED, BUFFER_TOO_LARGE, BUFFER_NOT_ALLOCATED. */
+  /** @throws DeviceError ARGUMENT_UNKNOWN, BANK_NOT_CONNECTED, BUFFER_TOO_LARGE, OUT_OF_DEVICE_MEMORY. */
   allocate(argument: string, bytes: number): XrtBuffer {
     if (!Number.isSafeInteger(bytes) || bytes <= 0) {
       throw new UsageError("BUFFER_SIZE", `A buffer of ${bytes} bytes cannot be allocated.`);
@@ -65,8 +65,8 @@ export class XrtKernel implements Kernel {
     const group = library.xrt.xrtKernelArgGroupId(this.handle, index);
     const bank = this.#groups[group];
     if (group < 0 || bank === undefined) {
-      throw callFailed(
-        library,
+      throw deviceFailed(
+        this.device,
         "BANK_NOT_CONNECTED",
         `Argument ${argument} of kernel ${this.name} is not connected to a memory bank`,
       );
@@ -105,8 +105,8 @@ export class XrtKernel implements Kernel {
       result = xrt.xrtRunSetArg(run, index, "uint32_t", Number(value) >>> 0);
     }
     if (result !== 0) {
-      throw callFailed(
-        this.device.library,
+      throw deviceFailed(
+        this.device,
         "ARGUMENT_NOT_SET",
         `Argument ${name} of kernel ${this.name} could not be set`,
         { hint: "Allocate the buffer with Kernel.allocate for this very argument." },
@@ -119,11 +119,7 @@ export class XrtKernel implements Kernel {
     if (idle !== undefined) return idle;
     const run = this.device.library.xrt.xrtRunOpen(this.handle);
     if (run === null) {
-      throw callFailed(
-        this.device.library,
-        "RUN_NOT_OPENED",
-        `A run of kernel ${this.name} could not be opened`,
-      );
+      throw deviceFailed(this.device, "RUN_NOT_OPENED", `A run of kernel ${this.name} could not be opened`);
     }
     return run;
   }

@@ -1,14 +1,14 @@
-import { constants } from "node:os";
 import { DeviceError } from "../../errors.ts";
 import {
   type EmulatorFunctions,
   emulatorDeclarations,
-  lastErrno,
   loadLibrary,
   type NativeLibrary,
   type XrtFunctions,
   xrtDeclarations,
 } from "./binding.ts";
+import { installGuard } from "./guard.ts";
+import { leastXrt, sinceRelease } from "./versions.ts";
 
 /** A loaded library with XRT's C API: XRT itself or the emulator. */
 export interface XrtLibrary {
@@ -20,6 +20,16 @@ export interface XrtLibrary {
 
 const loaded = new Map<string, XrtLibrary>();
 
+/** The error for a library without a function of XRT's C API. */
+export function symbolMissing(path: string, name: string, cause?: unknown): DeviceError {
+  const since = sinceRelease(name);
+  const known = since === undefined ? "" : ` XRT has it since version ${since}.`;
+  return new DeviceError("XRT_SYMBOL_MISSING", `The library ${path} has no function ${name}.${known}`, {
+    hint: `Install XRT ${since ?? leastXrt} or newer; for the emulator, run \`npm run build\` again.`,
+    cause,
+  });
+}
+
 function bind<Functions>(
   library: NativeLibrary,
   path: string,
@@ -30,10 +40,7 @@ function bind<Functions>(
     try {
       functions[name] = library.func(name, result, parameters);
     } catch (cause) {
-      throw new DeviceError("XRT_SYMBOL_MISSING", `The library ${path} has no function ${name}.`, {
-        hint: "Install XRT 2.13 (2022.1) or newer; for the emulator, run `npm run build` again.",
-        cause,
-      });
+      throw symbolMissing(path, name, cause);
     }
   }
   return functions as Functions;
@@ -46,6 +53,7 @@ function bind<Functions>(
 export function openLibrary(path: string): XrtLibrary {
   const known = loaded.get(path);
   if (known !== undefined) return known;
+  installGuard();
   let native: NativeLibrary;
   try {
     native = loadLibrary(path);
@@ -67,25 +75,4 @@ export function openLibrary(path: string): XrtLibrary {
   const library = { path, xrt, emulator };
   loaded.set(path, library);
   return library;
-}
-
-function errnoName(value: number): string {
-  const entry = Object.entries(constants.errno).find(([, code]) => code === value);
-  return entry?.[0] ?? `errno ${value}`;
-}
-
-/**
- * The error for a call that has just failed: what was tried, the library's own text where it gives one, errno.
- * Call it before any other native call.
- */
-export function callFailed(
-  library: XrtLibrary,
-  code: string,
-  what: string,
-  detail: { hint?: string } = {},
-): DeviceError {
-  const errno = lastErrno();
-  const text = library.emulator?.accllmEmuLastError() ?? "";
-  const reasons = [text, errno === 0 ? "" : errnoName(errno)].filter((part) => part !== "");
-  return new DeviceError(code, `${what}${reasons.length > 0 ? ` (${reasons.join("; ")})` : ""}.`, detail);
 }

@@ -3,6 +3,7 @@ import { execa } from "execa";
 import { DeviceError } from "../../errors.ts";
 import { probeProgramPath } from "../native.ts";
 import type { DeviceAddress } from "./device.ts";
+import { symbolMissing } from "./library.ts";
 
 const probeTimeoutMs = 20_000;
 /** Exit codes of accllm_probe. */
@@ -54,13 +55,7 @@ export async function probeDevice(libraryPath: string, address: DeviceAddress): 
         },
       );
     case probeExit.symbolMissing:
-      throw new DeviceError(
-        "XRT_SYMBOL_MISSING",
-        `The library ${libraryPath} is no XRT that fits${because}.`,
-        {
-          hint: "Install XRT 2.13 (2022.1) or newer.",
-        },
-      );
+      throw symbolMissing(libraryPath, /^\w+/.exec(said)?.[0] ?? "of XRT");
     case probeExit.notOpened:
       throw new DeviceError("DEVICE_NOT_OPENED", `XRT could not open device ${name}${because}.`, {
         hint: "`accllm devices` lists the cards, `accllm doctor` checks driver and permissions.",

@@ -2,7 +2,7 @@ import { DeviceError, InterruptedError } from "../../errors.ts";
 import type { RunOptions } from "../device.ts";
 import { type Handle, runStates } from "./binding.ts";
 import type { XrtDevice } from "./device.ts";
-import { callFailed } from "./library.ts";
+import { deviceFailed, deviceLost } from "./failure.ts";
 
 export const defaultTimeoutMs = 60_000;
 /** How long one wait blocks a thread of the pool; the longest that a cancellation may go unnoticed. */
@@ -60,9 +60,23 @@ async function endEarly(device: XrtDevice, run: Handle, graceMs: number): Promis
   return state !== undefined;
 }
 
-function failed(device: XrtDevice, kernel: string, state: number): DeviceError {
+/** The error for a run whose final state is not "completed". @param eccBefore errors counted before it started */
+function failed(device: XrtDevice, kernel: string, state: number, eccBefore: number): DeviceError {
+  if (!device.answers()) return deviceLost(device);
+  const ecc = device.eccErrors() - eccBefore;
+  if (ecc > 0) {
+    return new DeviceError(
+      "ECC_ERROR",
+      `Kernel ${kernel} failed on ${device.name}: its memory reports ${ecc} error${ecc === 1 ? "" : "s"} that ECC could not correct.`,
+      {
+        hint: "Reset the card with `xbutil reset` and load the model again; if it recurs, the card is faulty.",
+      },
+    );
+  }
   if (state === runStates.abort) {
-    return new DeviceError("RUN_ABORTED", `Kernel ${kernel} was aborted on ${device.name}.`);
+    return new DeviceError("RUN_ABORTED", `Kernel ${kernel} was aborted on ${device.name}.`, {
+      hint: "Something else ended it, such as `xbutil reset` by another user; start it again.",
+    });
   }
   if (state === runStates.timeout || state === runStates.noResponse) {
     return new DeviceError("RUN_TIMEOUT", `The card reports that kernel ${kernel} does not respond.`, {
@@ -76,7 +90,8 @@ function failed(device: XrtDevice, kernel: string, state: number): DeviceError {
 
 /**
  * Starts a run whose arguments are set and waits for it without blocking the event loop.
- * @throws DeviceError RUN_NOT_STARTED, RUN_FAILED, RUN_ABORTED, RUN_TIMEOUT, DEVICE_CLOSED; InterruptedError.
+ * @throws DeviceError RUN_NOT_STARTED, RUN_FAILED, RUN_ABORTED, RUN_TIMEOUT, ECC_ERROR, DEVICE_LOST,
+ *   DEVICE_CLOSED; InterruptedError.
  */
 export async function execute(
   device: XrtDevice,
@@ -86,8 +101,9 @@ export async function execute(
 ): Promise<void> {
   const { timeoutMs = defaultTimeoutMs, signal } = options;
   if (signal?.aborted) throw new InterruptedError();
+  const eccBefore = device.eccErrors();
   if (device.library.xrt.xrtRunStart(run) !== 0) {
-    throw callFailed(device.library, "RUN_NOT_STARTED", `Kernel ${kernel} could not be started`);
+    throw deviceFailed(device, "RUN_NOT_STARTED", `Kernel ${kernel} could not be started`);
   }
   const interrupted = () => signal?.aborted === true;
   const state = await waitUntil(device, run, performance.now() + timeoutMs, interrupted);
@@ -103,5 +119,5 @@ export async function execute(
     );
   }
   if (interrupted()) throw new InterruptedError();
-  if (state !== runStates.completed) throw failed(device, kernel, state);
+  if (state !== runStates.completed) throw failed(device, kernel, state, eccBefore);
 }

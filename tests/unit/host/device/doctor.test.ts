@@ -114,4 +114,67 @@ describe("devices", () => {
     machine.report = report;
     expect((await listDevices(machine))[1]?.name).toBe("AMD card, shell unknown");
   });
+
+  it("tells shell, UUIDs, temperature and power from XRT's JSON report", async () => {
+    machine.addCard(card);
+    machine.addRenderNode("renderD128");
+    machine.report = JSON.stringify({
+      schema_version: { schema: "JSON", creation_date: "Mon Nov 23 19:00:00 2026 GMT" },
+      system: { host: { devices: [{ bdf: card.bdf, vbnv: "old name", is_ready: "true" }] } },
+      devices: [
+        { device_id: "0000:99:00.1", electrical: { power_consumption_watts: "1" } },
+        {
+          interface_type: "pcie",
+          device_id: card.bdf,
+          platforms: [
+            {
+              static_region: {
+                vbnv: "xilinx_u280_gen3x16_xdma_base_1",
+                logic_uuid: "283E0151-9D35-1F1B-283E-01519D35AABB",
+                fpga_name: "",
+              },
+            },
+          ],
+          dynamic_regions: [{ xclbin_uuid: "8e84d807-1f0f-8647-ab09-3ba85ee2658e", compute_units: "" }],
+          electrical: { power_consumption_max_watts: "225", power_consumption_watts: "27.486" },
+          thermals: [
+            { location_id: "pcb_top_front", temp_C: "34", is_present: "true" },
+            { location_id: "fpga0", temp_C: "41", is_present: "true" },
+          ],
+        },
+      ],
+    });
+    expect((await listDevices(machine))[1]).toEqual({
+      device: "xrt:0000:3b:00.1",
+      bdf: "0000:3b:00.1",
+      name: "xilinx_u280_gen3x16_xdma_base_1",
+      shell: "xilinx_u280_gen3x16_xdma_base_1",
+      shellUuid: "283e0151-9d35-1f1b-283e-01519d35aabb",
+      xclbinUuid: "8e84d807-1f0f-8647-ab09-3ba85ee2658e",
+      temperature: 41,
+      watts: 27.486,
+      status: "ok",
+      detail: expect.stringMatching(/41 degrees C, 27\.486 W$/),
+    });
+  });
+
+  it("leaves out what a report does not know", async () => {
+    machine.addCard(card);
+    machine.report = JSON.stringify({
+      devices: [
+        {
+          device_id: card.bdf,
+          platforms: [{ static_region: { vbnv: "shell" } }],
+          dynamic_regions: [{ xclbin_uuid: "00000000-0000-0000-0000-000000000000" }],
+          electrical: { power_consumption_watts: "N/A" },
+          thermals: "",
+        },
+      ],
+    });
+    const entry = (await listDevices(machine))[1];
+    expect(entry).toMatchObject({ shell: "shell", status: "fail" });
+    expect(Object.keys(entry!)).not.toEqual(expect.arrayContaining(["watts"]));
+    expect(entry).not.toHaveProperty("temperature");
+    expect(entry).not.toHaveProperty("xclbinUuid");
+  });
 });

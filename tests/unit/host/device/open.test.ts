@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { openDevice, parseDeviceSpecification } from "../../../../host/device/open.ts";
+import { FakeMachine } from "./fake-machine.ts";
 
 describe("device specification", () => {
   it.each([
@@ -38,9 +39,10 @@ describe("opening a device that is not there", () => {
   });
 
   it("XRT without its environment, whatever is installed", async () => {
-    vi.stubEnv("XILINX_XRT", "");
-    const opened = openDevice("xrt:0", { libraryPath: "/absent/libxrt_coreutil.so.2" });
+    const machine = new FakeMachine();
+    machine.addCard({ bdf: "0000:3b:00.1", driver: "xocl", renderNode: "renderD128" });
+    const opened = openDevice("xrt:0", { libraryPath: "/absent/libxrt_coreutil.so.2", machine });
     await expect(opened).rejects.toMatchObject({ code: "XRT_ENVIRONMENT" });
-    vi.unstubAllEnvs();
+    machine.remove();
   });
 });
