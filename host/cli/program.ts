@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../config/paths.ts";
 import { InputError, UsageError } from "../errors.ts";
+import { addBench } from "./commands/bench.ts";
 import { addChat } from "./commands/chat.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -98,6 +99,7 @@ function createProgram(context: CliContext, run: RunVerb): Command {
     addChat,
     addServe,
     addPerplexity,
+    addBench,
     addVerify,
     addInspect,
     addDoctor,

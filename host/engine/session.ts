@@ -47,6 +47,7 @@ export class Session implements TokenSession {
   #position = 0;
   #last: { block: BlockRun; status: RunStatus } | undefined;
   #decoded = { tokens: 0, seconds: 0 };
+  #modelledSeconds = 0;
 
   /**
    * Opens the kernel, lays out its memory and sends the model.
@@ -97,6 +98,11 @@ export class Session implements TokenSession {
     return tokens === 0 ? undefined : seconds / tokens;
   }
 
+  /** Kernel time of all blocks since opening, by their cycle counters; 0 where the kernel counts nothing. */
+  get modelledSeconds(): number {
+    return this.#modelledSeconds;
+  }
+
   /** Status and cycle counters of the block that ran last. */
   get lastStatus(): RunStatus | undefined {
     return this.#last?.status;
@@ -128,7 +134,7 @@ export class Session implements TokenSession {
       const [logits] = await this.#runBlocks([id], 0, both);
       const { status } = this.#last!;
       if (status.counters !== "none") {
-        const seconds = totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
+        const seconds = this.#secondsOf(status);
         this.#decoded = { tokens: this.#decoded.tokens + 1, seconds: this.#decoded.seconds + seconds };
       }
       return logits!;
@@ -216,10 +222,15 @@ export class Session implements TokenSession {
       const timeoutMs = this.#options.timeoutMs ?? this.#cpuTimeoutMs(tokens.length);
       const status = await this.#runner.run(block, { signal, timeoutMs });
       this.#last = { block, status };
+      this.#modelledSeconds += this.#secondsOf(status);
       this.#position += tokens.length;
       for (let t = first; t < tokens.length; t++) logits.push(this.#runner.readLogits(t));
     }
     return logits;
+  }
+
+  #secondsOf(status: RunStatus): number {
+    return totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
   }
 
   /** A CPU's own pace; undefined for a card, where the device's default is ample. */

@@ -61,6 +61,7 @@ const missingServices: Services = {
   openModel: missing,
   server: missing,
   quantize: missing,
+  bench: missing,
   perplexity: missing,
   verify: missing,
   inspect: missing,

@@ -1,0 +1,24 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { importBuilt, root } from "./built.mjs";
+
+/**
+ * The path of a synthetic image, made on first use.
+ * @param {{ shape: string, format: string, target?: string, window?: number }} wanted
+ */
+export async function ensureImage({ shape, format, target, window = 2044 }) {
+  const file = target ?? join(root, "build", "bench", `${shape}-${format}-${window}.accllm`);
+  if (existsSync(file)) return file;
+  mkdirSync(dirname(file), { recursive: true });
+  const { benchShapes } = await importBuilt("host/bench/shapes.js");
+  const { writeSyntheticImage } = await importBuilt("host/bench/synthetic-image.js");
+  const { platforms } = await importBuilt("quant/format/platform.js");
+  await writeSyntheticImage(file, {
+    model: benchShapes[shape],
+    platform: platforms.u280,
+    format,
+    sinks: 4,
+    window,
+  });
+  return file;
+}
