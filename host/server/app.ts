@@ -7,7 +7,7 @@ import { type AnswerOptions, answer } from "./answer.ts";
 import { ApiError, toApiError } from "./api-error.ts";
 import { readJson } from "./body.ts";
 import { chatJob, completionJob, type JobLimits } from "./jobs.ts";
-import { addPage } from "./page.ts";
+import { addPage, PAGE_PATHS } from "./page.ts";
 import { parseChat, parseCompletion, parseDetokenize, parseTokenize } from "./requests.ts";
 import { type AnswerForm, chatForm, completionForm } from "./responses.ts";
 import type { ModelService, TextJob } from "./service.ts";
@@ -34,7 +34,7 @@ interface Env {
 type Handler = (context: Context<Env>) => Promise<Response> | Response;
 
 /** Paths without a key: a probe has none, and a page must be there to ask for one. */
-const OPEN = new Set(["/health", "/", "/page.css", "/page.js", "/favicon.svg"]);
+const OPEN = new Set(["/health", ...PAGE_PATHS]);
 
 /** The server's routes over one model service. */
 export function createApp(service: ModelService, options: AppOptions): Hono<Env> {

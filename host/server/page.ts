@@ -8,8 +8,12 @@ const FILES: Readonly<Record<string, readonly [name: string, type: string]>> = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/page.css": ["page.css", "text/css; charset=utf-8"],
   "/page.js": ["page.js", "text/javascript; charset=utf-8"],
+  "/stream.js": ["stream.js", "text/javascript; charset=utf-8"],
+  "/picture.js": ["picture.js", "text/javascript; charset=utf-8"],
   "/favicon.svg": ["favicon.svg", "image/svg+xml"],
 };
+
+export const PAGE_PATHS: readonly string[] = Object.keys(FILES);
 
 /** Nothing from elsewhere, nothing inline, in nobody's frame. */
 const POLICY =
