@@ -264,6 +264,13 @@ inline void weigh_values(const CacheShape& c, const AttentionSpan& span, float l
   }
 }
 
+/// Rotates a head's output back; the rotation is its own inverse but for a factor.
+inline void rotate_output(float* output, uint32_t head_dim) {
+  hadamard(output, head_dim);
+  const float normalize = 1.0f / static_cast<float>(hadamard_size(head_dim));
+  for (uint32_t e = 0; e < head_dim; ++e) output[e] = output[e] * normalize;
+}
+
 /// Attention of one token over all its query heads; the result is quantized to the token's int8 codes.
 inline void attend(const Ports& ports, const Descriptor& d, const Beat* record, uint32_t token,
                    Activations& act, AttentionScratch& scratch) {
@@ -292,11 +299,7 @@ inline void attend(const Ports& ports, const Descriptor& d, const Beat* record, 
         score_keys(d, c, span, query, kv, cache_region(c, in_channel, false), ports.table, scratch);
     float* output = scratch.output + head * c.head_dim;
     weigh_values(c, span, largest, kv, cache_region(c, in_channel, true), scratch, output);
-    if (rotate) {
-      hadamard(output, c.head_dim);
-      const float normalize = 1.0f / static_cast<float>(hadamard_size(c.head_dim));
-      for (uint32_t e = 0; e < c.head_dim; ++e) output[e] = output[e] * normalize;
-    }
+    if (rotate) rotate_output(output, c.head_dim);
   }
   act.a_scale[token] = quantize_activations(scratch.output, heads * c.head_dim, act.a[token], act.non_finite);
 }

@@ -53,6 +53,8 @@ bool valid_descriptor(const Descriptor& d, uint32_t weight_channels) {
       const uint32_t heads = d.field(field::attend::heads);
       return valid_cache<L>(d) && in_range(heads, L::head_elements) &&
              heads % d.field(field::attend::kv_heads) == 0 &&
+             (!d.has(flag::centered) ||
+              d.field(field::attend::distance_beats) <= ceil_div(L::head_dim, beat_bytes / 2)) &&
              heads * d.field(field::attend::head_dim) <= L::head_elements;
     }
     case operation::silu_mul:

@@ -18,17 +18,21 @@ struct TileSums {
 constexpr uint32_t unit_bits = 128;
 constexpr uint32_t kept_per_group = group_size / 2;
 
-/// A 2:4 unit, decoded: doubled codes less 2z, and which input each belongs to.
+/// A 2:4 unit, decoded: the kept codes and which input each belongs to.
 struct SparseUnit {
-  int8_t weight[kept_per_group];
+  uint8_t code[kept_per_group];
   uint8_t input[kept_per_group];
+  int32_t zero_half;
   int32_t scale;
+
+  /// Doubled code less 2z.
+  int32_t weight(uint32_t i) const { return 2 * code[i] - zero_half; }
 };
 
 inline void decode_sparse(const Beat& beat, uint32_t lane, SparseUnit& unit) {
   constexpr uint32_t quads = group_size / 4;
   const uint32_t base = lane * unit_bits;
-  const int32_t zero_half = static_cast<int32_t>(get_bits(beat, base + 108, 4));
+  unit.zero_half = static_cast<int32_t>(get_bits(beat, base + 108, 4));
   unit.scale = static_cast<int32_t>(get_bits(beat, base + 112, 16));
   for (uint32_t quad = 0; quad < quads; ++quad) {
 #pragma HLS UNROLL
@@ -40,8 +44,7 @@ inline void decode_sparse(const Beat& beat, uint32_t lane, SparseUnit& unit) {
     for (uint32_t j = 0; j < 2; ++j) {
 #pragma HLS UNROLL
       const uint32_t index = 2 * quad + j;
-      const int32_t code = static_cast<int32_t>(get_bits(beat, base + 2 * index, 2));
-      unit.weight[index] = static_cast<int8_t>(2 * code - zero_half);
+      unit.code[index] = static_cast<uint8_t>(get_bits(beat, base + 2 * index, 2));
       unit.input[index] = static_cast<uint8_t>(4 * quad + keep_patterns[pattern][j]);
     }
   }
@@ -59,7 +62,7 @@ inline void add_sparse_tile(const Beat* tile, const MatrixShape& m, const Activa
 #pragma HLS PIPELINE II = 1
         const int8_t* a = act.a[t] + group * group_size;
         int32_t dot = 0;
-        for (uint32_t i = 0; i < kept_per_group; ++i) dot += unit.weight[i] * a[unit.input[i]];
+        for (uint32_t i = 0; i < kept_per_group; ++i) dot += unit.weight(i) * a[unit.input[i]];
         sums.sum[t][row] += static_cast<int64_t>(dot) * unit.scale;
       }
     }

@@ -7,6 +7,14 @@
 
 namespace accel {
 
+/// A key less its calibrated mean; `means` is null where keys are not centered.
+inline void center_key(const float* key, const Beat* means, uint32_t mean_word, uint32_t head_dim, float* v) {
+  for (uint32_t i = 0; i < head_dim; ++i) {
+#pragma HLS PIPELINE II = 1
+    v[i] = means != nullptr ? key[i] - load_float(means, mean_word + i) : key[i];
+  }
+}
+
 /// Centers and rotates the keys of one token, rotates its values, and writes both to the cache in 4 bits
 /// (docs/numerics.md, "ropeKv").
 inline void rope_kv(const Ports& ports, const Descriptor& d, const Beat* record, uint32_t token,
@@ -18,11 +26,8 @@ inline void rope_kv(const Ports& ports, const Descriptor& d, const Beat* record,
     Beat* kv = ports.kv[head % ports.kv_channels];
     const uint32_t in_channel = head / ports.kv_channels;
     float v[limit::head_dim] = {};
-    for (uint32_t i = 0; i < c.head_dim; ++i) {
-#pragma HLS PIPELINE II = 1
-      const float key = act.k[token][head * c.head_dim + i];
-      v[i] = d.has(flag::centered) ? key - load_float(means, head * c.head_dim + i) : key;
-    }
+    center_key(act.k[token] + head * c.head_dim, d.has(flag::centered) ? means : nullptr, head * c.head_dim,
+               c.head_dim, v);
     rope(v, c.head_dim, record + 1, 0);
     if (d.has(flag::hadamard)) hadamard(v, c.head_dim);
     write_cached(kv, c, cache_region(c, in_channel, false), slot, v, act.non_finite);

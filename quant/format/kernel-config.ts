@@ -17,8 +17,10 @@ export interface KernelConfig {
   readonly groupHeads: number;
   /** Query heads whose centering terms one row of distances serves in a clock. */
   readonly centeringHeads: number;
-  /** Beats of weights that a channel fetches ahead of the array: what hides behind attention and norms. */
+  /** Beats of weights between a channel and its array. */
   readonly weightFifo: number;
+  /** Beats of the next matrix that are asked for before the cache is read; at most {@link weightFifo}. */
+  readonly prefetchBeats: number;
   /** Beats of keys on their way to the score stage. */
   readonly keyFifo: number;
   /** Descriptors that the sequencer runs ahead of the engines. */
@@ -43,6 +45,7 @@ function card(platform: Platform): KernelConfig {
     kvChannels: platform.kvChannels,
     firstKvChannel: firstKvChannel(platform),
     weightFifo: timingParameters.prefetchBeats,
+    prefetchBeats: timingParameters.prefetchBeats,
   };
 }
 
@@ -72,6 +75,7 @@ export const kernelConfigs: Readonly<Record<string, KernelConfig>> = {
     limits: tinyLimits,
     groupHeads: 2,
     weightFifo: 32,
+    prefetchBeats: 32,
     keyFifo: 8,
     commandFifo: 4,
     chainFifo: 2,

@@ -25,6 +25,7 @@ struct u280 {
   static constexpr uint32_t kv_channels = 32;
   static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t weight_fifo = 4096;
+  static constexpr uint32_t prefetch_beats = 4096;
 };
 
 struct u55c {
@@ -46,6 +47,7 @@ struct u55c {
   static constexpr uint32_t kv_channels = 16;
   static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t weight_fifo = 4096;
+  static constexpr uint32_t prefetch_beats = 4096;
 };
 
 struct tiny {
@@ -67,6 +69,7 @@ struct tiny {
   static constexpr uint32_t kv_channels = 1;
   static constexpr uint32_t first_kv_channel = 2;
   static constexpr uint32_t weight_fifo = 32;
+  static constexpr uint32_t prefetch_beats = 32;
 };
 
 }  // namespace accel::config

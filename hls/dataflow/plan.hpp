@@ -1,0 +1,43 @@
+#pragma once
+
+#include "slots.hpp"
+#include "tokens.hpp"
+
+/// \file
+/// What sequencer and vector engine decide alike, each for itself.
+
+namespace accel::dataflow {
+
+/// Which distances the centering engine holds; nothing is kept between jobs, the table may have changed.
+class DistanceTable {
+ public:
+  /// Whether an attend descriptor needs other distances than are there; they count as loaded from here on.
+  bool load(const Descriptor& d) {
+    if (!d.has(flag::centered)) return false;
+    const uint32_t offset = d.field(field::attend::distance_offset);
+    const uint32_t span = d.field(field::attend::sinks) + d.field(field::attend::window);
+    if (loaded_ && offset == offset_ && span <= span_) return false;
+    loaded_ = true;
+    offset_ = offset;
+    span_ = span;
+    return true;
+  }
+
+ private:
+  bool loaded_ = false;
+  uint32_t offset_ = 0;
+  uint32_t span_ = 0;
+};
+
+/// Distances that tokens up to `last_position` ask for: 0 to the sinks' or the window's furthest.
+inline uint32_t distance_count(const Descriptor& d, uint32_t last_position) {
+  const uint32_t span = d.field(field::attend::sinks) + d.field(field::attend::window);
+  return last_position + 1 < span ? last_position + 1 : span;
+}
+
+/// First token of the block that a descriptor works on.
+inline uint32_t first_token(const Descriptor& d, const Job& job) {
+  return d.has(flag::head) ? job.first_logit : 0;
+}
+
+}  // namespace accel::dataflow

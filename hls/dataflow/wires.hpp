@@ -1,0 +1,105 @@
+#pragma once
+
+#include "region.hpp"
+#include "tokens.hpp"
+
+namespace accel::dataflow {
+
+/// Every stream of the design, with its depth.
+template <class C, class Numbers>
+struct Wires {
+  using D = Depth<C>;
+
+  // Sequencer to channels, table and vector engine.
+  hls::stream<ChannelCommand, C::command_fifo> channel_commands[memory_channels<C>];
+  hls::stream<TableCommand, C::command_fifo> table_commands;
+  hls::stream<EngineCommand, C::command_fifo> engine_commands;
+  hls::stream<Job, 2> job;
+  hls::stream<Beat, C::block_tokens> records;
+
+  // Memory to engines.
+  hls::stream<Beat, C::weight_fifo> weights[C::weight_channels];
+  hls::stream<Beat, C::key_fifo> keys[C::kv_channels];
+  hls::stream<Beat, D::value_scales> value_scales[C::kv_channels];
+  hls::stream<Beat, D::value_codes> value_codes[C::kv_channels];
+  hls::stream<Beat, D::table> table;
+  hls::stream<Beat, D::table> distances;
+
+  // Matrices.
+  hls::stream<MatrixJob<C>, 2> feed_jobs;
+  hls::stream<MatrixJob<C>, 2> row_jobs;
+  hls::stream<Beat, D::codes> codes;
+  hls::stream<Beat, C::chain_fifo> chain[C::weight_channels];
+  hls::stream<TileSum<Numbers>, D::tile_sums> tile_sums[C::weight_channels];
+  hls::stream<TileResult, D::results> results;
+
+  // Attention.
+  hls::stream<AttentionJob, 2> attention_jobs[C::kv_channels];
+  hls::stream<Beat, D::queries> queries[C::kv_channels];
+  hls::stream<QueryScalars, D::query_scalars> query_scalars[C::kv_channels];
+  hls::stream<CenteringJob, 2> centering_jobs;
+  hls::stream<Beat, D::codes> centering_codes;
+  hls::stream<float, C::group_heads> centering_factors;
+  hls::stream<float, D::means> means[C::kv_channels];
+  hls::stream<AttentionJob, D::head> weigh_jobs[C::kv_channels];
+  hls::stream<float, D::scores> scores[C::kv_channels];
+  hls::stream<float, C::group_heads> largest[C::kv_channels];
+  hls::stream<AttentionJob, D::head> value_jobs[C::kv_channels];
+  hls::stream<SlotWeight, D::weights> slot_weights[C::kv_channels];
+  hls::stream<HeadSum, C::group_heads> heads[C::kv_channels];
+  hls::stream<AttentionJob, D::head> finish_jobs[C::kv_channels];
+  hls::stream<int64_t, D::sums> sums[C::kv_channels];
+  hls::stream<Beat, D::outputs> outputs[C::kv_channels];
+
+  // The cache's way in, and io's way out.
+  hls::stream<CacheJob, 2> cache_jobs;
+  hls::stream<Beat, D::codes> cache_floats;
+  hls::stream<Beat, D::cache_writes> cache_vectors[C::kv_channels];
+  hls::stream<bool, 1> cache_flags;
+  hls::stream<StoreBeat, D::store> store;
+
+  Wires() {
+    name_streams(channel_commands, "channel commands");
+    name_streams(weights, "weights");
+    name_streams(keys, "keys");
+    name_streams(value_scales, "value scales");
+    name_streams(value_codes, "value codes");
+    name_streams(chain, "chain");
+    name_streams(tile_sums, "tile sums");
+    name_streams(attention_jobs, "attention jobs");
+    name_streams(queries, "queries");
+    name_streams(query_scalars, "query scalars");
+    name_streams(means, "means");
+    name_streams(weigh_jobs, "weigh jobs");
+    name_streams(scores, "scores");
+    name_streams(largest, "largest");
+    name_streams(value_jobs, "value jobs");
+    name_streams(slot_weights, "slot weights");
+    name_streams(heads, "heads");
+    name_streams(finish_jobs, "finish jobs");
+    name_streams(sums, "sums");
+    name_streams(outputs, "outputs");
+    name_streams(cache_vectors, "cache vectors");
+#ifdef ACCLLM_BOUNDED_STREAMS
+    table_commands.set_name("table commands");
+    engine_commands.set_name("engine commands");
+    job.set_name("job");
+    records.set_name("records");
+    table.set_name("table");
+    distances.set_name("distances");
+    feed_jobs.set_name("feed jobs");
+    row_jobs.set_name("row jobs");
+    codes.set_name("codes");
+    results.set_name("results");
+    centering_jobs.set_name("centering jobs");
+    centering_codes.set_name("centering codes");
+    centering_factors.set_name("centering factors");
+    cache_jobs.set_name("cache jobs");
+    cache_floats.set_name("cache floats");
+    cache_flags.set_name("cache flags");
+    store.set_name("store");
+#endif
+  }
+};
+
+}  // namespace accel::dataflow
