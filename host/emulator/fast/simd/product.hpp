@@ -73,7 +73,8 @@ typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t p
     const uint8_t* lines = panel + m.codes_at + size_t{g} * group_bytes + 4 * lane;
     prefetch_group(lines, group_bytes / line_bytes);
     const I32 codes = dense_group<S, planes>(lines, block.codes + size_t{g} * group_inputs);
-    const I32 zeros = S::widen(panel + size_t{g} * panel_rows + lane) * S::fill(block.sums[g] << zero_shift);
+    const I32 zeros =
+        S::widen(panel + size_t{g} * panel_rows + lane) * S::fill(block.sums[g] * (1 << zero_shift));
     const auto* scales =
         reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{g} * panel_rows + lane;
     sum.add_product(codes - zeros, S::widen(scales));
