@@ -52,6 +52,7 @@ export class Sampler {
   readonly #logprobs: number | undefined;
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();
+  readonly #room = { scores: new Float64Array(0), weights: new Float64Array(0) };
 
   constructor(options: SamplerOptions = {}) {
     this.seed = options.seed ?? randomSeed();
@@ -77,33 +78,54 @@ export class Sampler {
    * @throws DeviceError where logits hold NaN or +Infinity, or exclude every token
    */
   sample(logits: Float32Array): Sample {
-    checkLogits(logits);
-    const id = this.#choose(logits);
+    const best = bestLogit(logits);
+    const id = this.#choose(logits, best);
     this.accept(id);
     return this.#logprobs === undefined ? { id } : { id, logprobs: logprobsOf(logits, id, this.#logprobs) };
   }
 
-  #choose(logits: Float32Array): number {
+  /** @param bestId the id of the highest logit */
+  #choose(logits: Float32Array, bestId: number): number {
     const { temperature, topK, topP, minP, repeatPenalty } = this.#options;
-    const scores = Float64Array.from(logits);
-    penalizeRepeats(scores, this.#recent.distinct(), repeatPenalty);
-    const best = argmax(scores);
+    let scores: Float32Array | Float64Array = logits;
+    let best = bestId;
+    if (repeatPenalty !== 1) {
+      const penalized = this.#scratch("scores", logits.length);
+      penalized.set(logits);
+      penalizeRepeats(penalized, this.#recent.distinct(), repeatPenalty);
+      best = argmax(penalized);
+      scores = penalized;
+    }
     if (temperature === 0 || topK === 1) return best;
 
     const highest = scores[best]!;
-    const weightOf = (id: number) => expNonPositive((scores[id]! - highest) / temperature);
-    if (topK === 0 && topP === 1 && minP === 0) {
-      for (let id = 0; id < scores.length; id++) scores[id] = weightOf(id);
-      return this.#draw(scores);
+    const weights = this.#scratch("weights", logits.length);
+    // Weights of all ids are needed where all of them count; else only of those that are ranked.
+    const all = topK === 0 && (topP < 1 || minP === 0);
+    let total = 0;
+    if (all) {
+      for (let id = 0; id < scores.length; id++) {
+        const weight = expNonPositive((scores[id]! - highest) / temperature);
+        weights[id] = weight;
+        total += weight;
+      }
+      if (topP === 1 && minP === 0) return this.#draw(weights, total);
     }
-    const { ids, weights } = filter(scores, weightOf, { topK, topP, minP });
-    return ids[this.#draw(weights)]!;
+    const weightOf = all
+      ? (id: number) => weights[id]!
+      : (id: number) => expNonPositive((scores[id]! - highest) / temperature);
+    const { ids, kept, mass } = filter(new RankedIds(scores), weightOf, total, { topK, topP, minP });
+    return ids[this.#draw(kept, mass)]!;
   }
 
-  /** An index, with probability proportional to its weight. */
-  #draw(weights: ArrayLike<number>): number {
-    let total = 0;
-    for (let i = 0; i < weights.length; i++) total += weights[i]!;
+  /** Room for one number a token, kept from sample to sample. */
+  #scratch(use: "scores" | "weights", length: number): Float64Array {
+    if (this.#room[use].length !== length) this.#room[use] = new Float64Array(length);
+    return this.#room[use];
+  }
+
+  /** An index, with probability proportional to its weight. @param total the weights' sum, from the first on */
+  #draw(weights: ArrayLike<number>, total: number): number {
     let left = this.#random.nextDouble() * total;
     let last = 0;
     for (let i = 0; i < weights.length; i++) {
@@ -117,21 +139,24 @@ export class Sampler {
   }
 }
 
-/** Top-k, top-p, min-p in that order: the surviving ids by falling probability, with unnormalized weights. */
+/**
+ * Top-k, top-p, min-p in that order: the surviving ids by falling probability, with unnormalized weights.
+ * @param total sum of all weights by ascending id, where top-p is on and top-k off
+ */
 function filter(
-  scores: Float64Array,
+  ranked: RankedIds,
   weightOf: (id: number) => number,
+  total: number,
   { topK, topP, minP }: { topK: number; topP: number; minP: number },
-): { ids: readonly number[]; weights: readonly number[] } {
-  const ranked = new RankedIds(scores);
+): { ids: ArrayLike<number>; kept: ArrayLike<number>; mass: number } {
   const count = topK === 0 ? ranked.length : Math.min(topK, ranked.length);
-  let total = 0;
-  if (topP < 1) {
-    if (topK === 0) for (let id = 0; id < scores.length; id++) total += weightOf(id);
-    else for (const id of ranked.first(count)) total += weightOf(id);
+  let whole = total;
+  if (topP < 1 && topK !== 0) {
+    whole = 0;
+    for (const id of ranked.first(count)) whole += weightOf(id);
   }
   const ids: number[] = [];
-  const weights: number[] = [];
+  const kept: number[] = [];
   let mass = 0;
   for (let rank = 0; rank < count; rank++) {
     const id = ranked.at(rank);
@@ -139,31 +164,30 @@ function filter(
     // The best weight is exactly 1, so min-p compares weights without normalizing them.
     if (weight === 0 || weight < minP) break;
     ids.push(id);
-    weights.push(weight);
+    kept.push(weight);
     mass += weight;
-    if (topP < 1 && mass >= topP * total) break;
+    if (topP < 1 && mass >= topP * whole) break;
   }
-  return { ids, weights };
+  return { ids, kept, mass };
 }
 
-function checkLogits(logits: Float32Array): void {
-  let usable = false;
+/** Id of the highest logit, the lowest among equals. @throws DeviceError where logits are not to be used */
+function bestLogit(logits: Float32Array): number {
+  let best = -1;
+  let highest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id]!;
-    if (!(logit < Number.POSITIVE_INFINITY)) {
-      throw new DeviceError(
-        "LOGITS_NOT_FINITE",
-        `The device returned ${logit} as the logit of token ${id}.`,
-        {
-          hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
-        },
-      );
+    if (logit > highest) {
+      highest = logit;
+      best = id;
     }
-    usable ||= logit > Number.NEGATIVE_INFINITY;
-  }
-  if (!usable) {
-    throw new DeviceError("LOGITS_NOT_FINITE", "The device returned no finite logit.", {
+    if (logit < Number.POSITIVE_INFINITY) continue;
+    throw new DeviceError("LOGITS_NOT_FINITE", `The device returned ${logit} as the logit of token ${id}.`, {
       hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
     });
   }
+  if (best >= 0) return best;
+  throw new DeviceError("LOGITS_NOT_FINITE", "The device returned no finite logit.", {
+    hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
+  });
 }
