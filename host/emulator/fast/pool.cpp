@@ -9,6 +9,9 @@ namespace {
 /// Turns of the waiting loop before a thread yields or sleeps: some ten microseconds.
 constexpr int turns_awake = 1000;
 
+constexpr uint64_t open_bit = uint64_t{1} << 31;
+constexpr uint64_t joined_mask = open_bit - 1;
+
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -28,7 +31,7 @@ Pool::~Pool() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
-    loop_.fetch_add(1);
+    state_.fetch_add(uint64_t{1} << 32);
   }
   wake_.notify_all();
   for (std::thread& worker : workers_) worker.join();
@@ -40,22 +43,30 @@ void Pool::run(uint32_t count, uint32_t grain, const void* body, Call call) {
   count_ = count;
   grain_ = grain;
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<uint32_t>(workers_.size()), std::memory_order_relaxed);
   bool sleepers;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    loop_.fetch_add(1, std::memory_order_release);
+    state_.store((uint64_t{number()} + 1) << 32 | open_bit, std::memory_order_release);
     sleepers = asleep_ > 0;
   }
   if (sleepers) wake_.notify_all();
   take_pieces(0);
-  for (int turn = 0; busy_.load(std::memory_order_acquire) != 0; ++turn) {
+  state_.fetch_and(~open_bit, std::memory_order_acquire);
+  for (int turn = 0; (state_.load(std::memory_order_acquire) & joined_mask) != 0; ++turn) {
     if (turn < turns_awake) {
       pause();
     } else {
       std::this_thread::yield();
     }
   }
+}
+
+bool Pool::join(uint32_t loop) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  while (state >> 32 == loop && (state & open_bit) != 0) {
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire)) return true;
+  }
+  return false;
 }
 
 void Pool::take_pieces(uint32_t thread) {
@@ -68,25 +79,24 @@ void Pool::take_pieces(uint32_t thread) {
 
 uint32_t Pool::next_loop(uint32_t seen) {
   for (int turn = 0; turn < turns_awake; ++turn) {
-    const uint32_t loop = loop_.load(std::memory_order_acquire);
-    if (loop != seen) return loop;
+    if (number() != seen) return number();
     pause();
   }
   std::unique_lock<std::mutex> lock(mutex_);
   ++asleep_;
-  wake_.wait(lock, [&] { return loop_.load(std::memory_order_acquire) != seen; });
+  wake_.wait(lock, [&] { return number() != seen; });
   --asleep_;
-  return loop_.load(std::memory_order_acquire);
+  return number();
 }
 
 void Pool::work(uint32_t thread) {
   uint32_t seen = 0;
   for (;;) {
     seen = next_loop(seen);
-    // Written before the loop number that ended the wait.
     if (stopping_) return;
+    if (!join(seen)) continue;
     take_pieces(thread);
-    busy_.fetch_sub(1, std::memory_order_release);
+    state_.fetch_sub(1, std::memory_order_release);
   }
 }
 

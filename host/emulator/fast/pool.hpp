@@ -10,7 +10,8 @@
 namespace accllm::emulator::fast {
 
 /// Threads that share loops. They wait for the next loop awake for some ten microseconds, since a token is
-/// made of hundreds of short loops, and asleep after that.
+/// made of hundreds of short loops, and asleep after that. A loop ends when its work is done, without waiting
+/// for threads that the machine has not let join it.
 class Pool {
  public:
   /// `threads` counts the caller; at least 1.
@@ -42,19 +43,22 @@ class Pool {
   void work(uint32_t thread);
   /// Waits until the loop number differs from `seen`; returns it.
   uint32_t next_loop(uint32_t seen);
+  /// Joins loop `number` unless it is closed.
+  bool join(uint32_t number);
+  uint32_t number() const { return static_cast<uint32_t>(state_.load(std::memory_order_acquire) >> 32); }
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
   uint32_t asleep_ = 0;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   const void* body_ = nullptr;
   Call call_ = nullptr;
   uint32_t count_ = 0;
   uint32_t grain_ = 1;
-  alignas(64) std::atomic<uint32_t> loop_{0};
+  /// Number of the loop, whether it is open, and how many workers are in it: 32, 1 and 31 bits.
+  alignas(64) std::atomic<uint64_t> state_{0};
   alignas(64) std::atomic<uint32_t> next_{0};
-  alignas(64) std::atomic<uint32_t> busy_{0};
 };
 
 /// Threads to use: ACCLLM_THREADS where it is a number from 1 to 256, else what the machine has.
