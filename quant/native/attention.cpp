@@ -2,22 +2,36 @@
 #include <cmath>
 
 #include "block.hpp"
+#include "exponential.hpp"
 #include "hot.hpp"
 
 namespace accllm::quant {
 
 namespace {
 
+/** `lanes` sums at a time, in registers; four partial sums so that additions need not wait for each other. */
+template <int lanes>
+[[gnu::always_inline]] inline void combineLanes(const float* coefficients, int count, const float* rows,
+                                                int64_t stride, float* out) {
+  float sums[4][lanes] = {};
+  int d = 0;
+  for (; d + 4 <= count; d += 4)
+    for (int k = 0; k < 4; k++)
+      for (int l = 0; l < lanes; l++) sums[k][l] += coefficients[d + k] * rows[(d + k) * stride + l];
+  for (; d < count; d++)
+    for (int l = 0; l < lanes; l++) sums[0][l] += coefficients[d] * rows[d * stride + l];
+  for (int l = 0; l < lanes; l++) out[l] = (sums[0][l] + sums[1][l]) + (sums[2][l] + sums[3][l]);
+}
+
 /** out[i] = sum of coefficients[d] * rows[d][i]: scores and weighted sums, without a reduction across lanes.
  */
 ACCLLM_HOT void combine(const float* coefficients, int count, const float* rows, int64_t stride,
                         int64_t width, float* out) {
-  for (int64_t i = 0; i < width; i++) out[i] = 0;
-  for (int d = 0; d < count; d++) {
-    const float factor = coefficients[d];
-    const float* row = rows + d * stride;
-    for (int64_t i = 0; i < width; i++) out[i] += factor * row[i];
-  }
+  int64_t i = 0;
+  for (; i + 64 <= width; i += 64) combineLanes<64>(coefficients, count, rows + i, stride, out + i);
+  for (; i + 16 <= width; i += 16) combineLanes<16>(coefficients, count, rows + i, stride, out + i);
+  for (; i + 8 <= width; i += 8) combineLanes<8>(coefficients, count, rows + i, stride, out + i);
+  for (; i < width; i++) combineLanes<1>(coefficients, count, rows + i, stride, out + i);
 }
 
 /** rows[d] += coefficients[d] * vector. */
@@ -30,13 +44,12 @@ ACCLLM_HOT void spread(const float* coefficients, int count, const float* vector
   }
 }
 
-void softmax(float* scores, int count, float scale) {
-  const float highest = *std::max_element(scores, scores + count);
+ACCLLM_HOT void softmax(float* scores, int count, float scale) {
+  float highest = scores[0];
+  for (int i = 1; i < count; i++) highest = std::max(highest, scores[i]);
+  for (int i = 0; i < count; i++) scores[i] = exponential((scores[i] - highest) * scale);
   float sum = 0;
-  for (int i = 0; i < count; i++) {
-    scores[i] = std::exp((scores[i] - highest) * scale);
-    sum += scores[i];
-  }
+  for (int i = 0; i < count; i++) sum += scores[i];
   const float inverse = 1 / sum;
   for (int i = 0; i < count; i++) scores[i] *= inverse;
 }

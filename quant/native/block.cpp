@@ -1,7 +1,8 @@
 #include "block.hpp"
 
-#include <cmath>
+#include <algorithm>
 
+#include "exponential.hpp"
 #include "gemm.hpp"
 #include "hot.hpp"
 
@@ -35,14 +36,15 @@ int Shape::columns(int matrix) const {
 
 namespace {
 
-void siluMultiply(const float* gate, const float* up, int64_t count, float* out) {
-  for (int64_t i = 0; i < count; i++) out[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+ACCLLM_HOT void siluMultiply(const float* gate, const float* up, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i++) out[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
 }
 
 /** From the gradient by silu(gate) * up, in `dUp`, to those by gate and up. */
-void siluMultiplyBackward(const float* gate, const float* up, int64_t count, float* dGate, float* dUp) {
+ACCLLM_HOT void siluMultiplyBackward(const float* gate, const float* up, int64_t count, float* dGate,
+                                     float* dUp) {
   for (int64_t i = 0; i < count; i++) {
-    const float sigma = 1 / (1 + std::exp(-gate[i]));
+    const float sigma = 1 / (1 + exponential(-gate[i]));
     const float d = dUp[i];
     dGate[i] = d * up[i] * sigma * (1 + gate[i] * (1 - sigma));
     dUp[i] = d * gate[i] * sigma;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "gemm.hpp"
+#include "divergence.hpp"
 #include "model.hpp"
 
 namespace accllm::quant {
@@ -63,29 +64,9 @@ double Model::divergence(int64_t tokens, float* student, const float* teacher, b
   const int64_t width = vocabulary_;
   pool_.run(tokens, 16, [&](int64_t begin, int64_t end) {
     std::vector<float> p(width);
-    for (int64_t t = begin; t < end; t++) {
-      float* s = student + t * width;
-      const float* q = teacher + t * width;
-      const float highestS = *std::max_element(s, s + width);
-      const float highestQ = *std::max_element(q, q + width);
-      double sumS = 0;
-      double sumQ = 0;
-      for (int64_t i = 0; i < width; i++) {
-        p[i] = std::exp(q[i] - highestQ);
-        sumQ += p[i];
-      }
-      double cross = 0;
-      for (int64_t i = 0; i < width; i++) cross += p[i] * ((q[i] - highestQ) - (s[i] - highestS));
-      for (int64_t i = 0; i < width; i++) {
-        s[i] = std::exp(s[i] - highestS);
-        sumS += s[i];
-      }
-      losses[t] = cross / sumQ - std::log(sumQ) + std::log(sumS);
-      if (!train) continue;
-      const float factorS = static_cast<float>(1 / (sumS * static_cast<double>(tokens)));
-      const float factorQ = static_cast<float>(1 / (sumQ * static_cast<double>(tokens)));
-      for (int64_t i = 0; i < width; i++) s[i] = s[i] * factorS - p[i] * factorQ;
-    }
+    for (int64_t t = begin; t < end; t++)
+      losses[t] =
+          tokenDivergence(student + t * width, teacher + t * width, width, train ? tokens : 0, p.data());
   });
   double sum = 0;
   for (double loss : losses) sum += loss;
