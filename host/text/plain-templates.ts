@@ -13,9 +13,9 @@ export const PLAIN_TEMPLATES = {
   zephyr:
     "{%- for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + eos_token + '\\n' }}{% endfor %}" +
     "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif -%}",
-  /** For models that only continue texts: what was said, one part after the other, and nothing else. */
+  /** For models that only continue texts: what was said and nothing else; an answer goes straight on. */
   plain:
-    "{%- for message in messages %}{{ message['content'] }}{% if not loop.last %}{{ '\\n' }}{% endif %}{% endfor -%}",
+    "{%- for message in messages %}{{ message['content'] }}{% if message['role'] != 'user' and not loop.last %}{{ '\\n' }}{% endif %}{% endfor -%}",
 } as const;
 
 export type PlainTemplate = keyof typeof PLAIN_TEMPLATES;

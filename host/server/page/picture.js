@@ -82,25 +82,30 @@ export function drawBanks(list, { banks, buffers }) {
       const filled = inside.reduce((sum, one) => sum + one.bytes, 0);
       const cell = document.createElement("li");
       const names = inside.map((one) => one.name);
-      cell.className = kindOf(names);
       const label = document.createElement("span");
       label.textContent = names.length === 0 ? "–" : names.join(" ");
       const size = document.createElement("small");
       size.textContent = filled === 0 ? "" : formatBytes(filled);
-      const what =
-        names.length === 0 ? "empty" : `${names.join(", ")}, ${formatBytes(filled)} of ${formatBytes(bytes)}`;
-      cell.title = `${name}: ${what}`;
-      cell.setAttribute("aria-label", cell.title);
-      cell.append(label, document.createElement("br"), size);
+      const bar = document.createElement("div");
+      bar.append(
+        ...inside.map((one) => {
+          const share = document.createElement("i");
+          share.className = kindOf(one.name);
+          share.style.flexGrow = String(one.bytes);
+          return share;
+        }),
+      );
+      const what = inside.map((one) => `${one.name} ${formatBytes(one.bytes)}`).join(", ") || "nothing";
+      cell.title = `${name}: ${what} of ${formatBytes(bytes)}`;
+      cell.append(label, size, bar);
       return cell;
     }),
   );
   return words;
 }
 
-/** @param {readonly string[]} names */
-function kindOf(names) {
-  if (names.some((name) => name.startsWith("kv"))) return "kv";
-  if (names.some((name) => /^w\d/.test(name))) return "weights";
-  return names.length === 0 ? "free" : "other";
+/** @param {string} name */
+function kindOf(name) {
+  if (name.startsWith("kv")) return "kv";
+  return /^w\d/.test(name) ? "weights" : "other";
 }

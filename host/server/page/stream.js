@@ -38,8 +38,12 @@ export async function* streamChat({ model, messages, settings }, headers, signal
     const failure = await response.json().catch(() => undefined);
     throw new Error(failure?.error?.message ?? `The server answered with status ${response.status}.`);
   }
+  let whole = false;
   for await (const data of eventsOf(response.body)) {
-    if (data === "[DONE]") return;
+    if (data === "[DONE]") {
+      whole = true;
+      continue;
+    }
     const chunk = JSON.parse(data);
     if (chunk.error !== undefined) throw new Error(chunk.error.message);
     /** @type {Part} */
@@ -51,7 +55,7 @@ export async function* streamChat({ model, messages, settings }, headers, signal
     }
     yield part;
   }
-  throw new Error("The answer ended early.");
+  if (!whole) throw new Error("The answer ended early.");
 }
 
 /**
