@@ -31,6 +31,9 @@ export const SAMPLER_DEFAULTS = {
   repeatPenalty: 1,
 } as const;
 
+/** Ids that are ranked at first where no top-k says how many. */
+const firstRanks = 64;
+
 export interface Sample {
   readonly id: number;
   readonly logprobs?: Logprobs;
@@ -52,7 +55,7 @@ export class Sampler {
   readonly #logprobs: number | undefined;
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();
-  readonly #room = { scores: new Float64Array(0), weights: new Float64Array(0) };
+  readonly #room = { scores: new Float64Array(0), weights: new Float64Array(0), kept: new Float64Array(0) };
 
   constructor(options: SamplerOptions = {}) {
     this.seed = options.seed ?? randomSeed();
@@ -114,18 +117,19 @@ export class Sampler {
     const weightOf = all
       ? (id: number) => weights[id]!
       : (id: number) => expNonPositive((scores[id]! - highest) / temperature);
-    const { ids, kept, mass } = filter(new RankedIds(scores), weightOf, total, { topK, topP, minP });
-    return ids[this.#draw(kept, mass)]!;
+    const kept = this.#scratch("kept", logits.length);
+    const { ids, count, mass } = filter(new RankedIds(scores), weightOf, total, kept, { topK, topP, minP });
+    return ids[this.#draw(kept.subarray(0, count), mass)]!;
   }
 
   /** Room for one number a token, kept from sample to sample. */
-  #scratch(use: "scores" | "weights", length: number): Float64Array {
+  #scratch(use: "scores" | "weights" | "kept", length: number): Float64Array {
     if (this.#room[use].length !== length) this.#room[use] = new Float64Array(length);
     return this.#room[use];
   }
 
   /** An index, with probability proportional to its weight. @param total the weights' sum, from the first on */
-  #draw(weights: ArrayLike<number>, total: number): number {
+  #draw(weights: Float64Array, total: number): number {
     let left = this.#random.nextDouble() * total;
     let last = 0;
     for (let i = 0; i < weights.length; i++) {
@@ -140,35 +144,36 @@ export class Sampler {
 }
 
 /**
- * Top-k, top-p, min-p in that order: the surviving ids by falling probability, with unnormalized weights.
+ * Top-k, top-p, min-p in that order. The first `count` of `ids` survive, by falling probability, with the
+ * unnormalized weights in `kept`; `mass` is their sum.
  * @param total sum of all weights by ascending id, where top-p is on and top-k off
  */
 function filter(
   ranked: RankedIds,
   weightOf: (id: number) => number,
   total: number,
+  kept: Float64Array,
   { topK, topP, minP }: { topK: number; topP: number; minP: number },
-): { ids: ArrayLike<number>; kept: ArrayLike<number>; mass: number } {
-  const count = topK === 0 ? ranked.length : Math.min(topK, ranked.length);
+): { ids: Uint32Array; count: number; mass: number } {
+  const most = topK === 0 ? ranked.length : Math.min(topK, ranked.length);
+  let ids = ranked.first(topK === 0 ? firstRanks : most);
   let whole = total;
   if (topP < 1 && topK !== 0) {
     whole = 0;
-    for (const id of ranked.first(count)) whole += weightOf(id);
+    for (const id of ids) whole += weightOf(id);
   }
-  const ids: number[] = [];
-  const kept: number[] = [];
   let mass = 0;
-  for (let rank = 0; rank < count; rank++) {
-    const id = ranked.at(rank);
-    const weight = weightOf(id);
+  let count = 0;
+  while (count < most) {
+    if (count === ids.length) ids = ranked.first(count * 16);
+    const weight = weightOf(ids[count]!);
     // The best weight is exactly 1, so min-p compares weights without normalizing them.
     if (weight === 0 || weight < minP) break;
-    ids.push(id);
-    kept.push(weight);
+    kept[count++] = weight;
     mass += weight;
     if (topP < 1 && mass >= topP * whole) break;
   }
-  return { ids, kept, mass };
+  return { ids, count, mass };
 }
 
 /** Id of the highest logit, the lowest among equals. @throws DeviceError where logits are not to be used */

@@ -39,12 +39,6 @@ export class RankedIds {
     return this.#scores.length;
   }
 
-  /** The id of the given rank (0 is the best). Sorts ahead in blocks of growing size. */
-  at(rank: number): number {
-    if (rank >= this.#front.length) this.#sortTo(Math.max(rank + 1, this.#front.length * 16, 64));
-    return this.#front[rank]!;
-  }
-
   /** The best `count` ids in order (all where there are fewer). A view, valid until the next call. */
   first(count: number): Uint32Array {
     const end = Math.min(count, this.length);
