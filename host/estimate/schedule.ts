@@ -29,6 +29,35 @@ export function transfer(beats: number, { beatsPer10kCycles }: TimingParameters)
   return Math.ceil((beats * 10_000) / beatsPer10kCycles);
 }
 
+/** The beats of one stream (weights, cache, or both where they share channels) through its prefetch buffer. */
+class Stream {
+  readonly #p: TimingParameters;
+  /** When the channels have delivered all that was asked of them. */
+  free: number;
+  #beats = 0;
+  /** Least distance of an arrival from the time that the beats up to it take on the wire. */
+  #lag = Number.NEGATIVE_INFINITY;
+
+  constructor(parameters: TimingParameters) {
+    this.#p = parameters;
+    this.free = parameters.jobLatency;
+  }
+
+  /**
+   * Fetches beats that are used from `use` on, and no earlier than `earliest`. At that time the buffer holds at
+   * most its depth, of these beats and later ones; so the n-th beat from here on comes (n - depth) beats later.
+   * @returns when the last of them is there
+   */
+  fetch(beats: number, use: number, earliest = 0): number {
+    const p = this.#p;
+    this.#lag = Math.max(this.#lag, use - transfer(this.#beats + p.prefetchBeats, p));
+    this.#beats += beats;
+    const streamed = Math.max(this.free, earliest) + transfer(beats, p);
+    this.free = Math.max(streamed, transfer(this.#beats, p) + this.#lag);
+    return this.free + p.readLatency;
+  }
+}
+
 /**
  * The schedule of one job (docs/timing.md): descriptors compute in order; HBM fetches in the same order, ahead of
  * the computing by at most the prefetch buffer, except that a cache is fetched only once it is written. The same
@@ -38,15 +67,14 @@ export class Schedule {
   readonly #p: TimingParameters;
   /** When the last descriptor's results are there. */
   #end = 0;
-  /** When the weight and the cache channels have delivered all that was asked of them. */
-  #weightsFree: number;
-  #cacheFree: number;
+  readonly #weights: Stream;
+  readonly #cache: Stream;
   #started = false;
 
   constructor(parameters: TimingParameters) {
     this.#p = parameters;
-    this.#weightsFree = parameters.jobLatency;
-    this.#cacheFree = parameters.jobLatency;
+    this.#weights = new Stream(parameters);
+    this.#cache = parameters.sharedChannels ? this.#weights : new Stream(parameters);
   }
 
   /** Length of the schedule so far, in cycles. */
@@ -73,34 +101,25 @@ export class Schedule {
   }
 
   #matrix({ beats, compute }: Work & { kind: "matrix" }): void {
-    const p = this.#p;
+    const { prefetchBeats, matrixLatency } = this.#p;
     const start = this.#end;
-    const late = Math.max(0, beats - p.prefetchBeats);
-    const streamed = this.#weightsFree + transfer(beats, p);
-    // The buffer fills before the array starts, and the rest follows as fast as the channel or the array.
-    const refilled = start + transfer(late, p);
-    const drained = beats === 0 ? start : start + Math.floor((compute * late) / beats);
-    const arrived = Math.max(streamed, refilled) + p.readLatency;
-    this.#end = Math.max(start + compute, arrived) + p.matrixLatency;
-    this.#weightsFree = Math.max(streamed, refilled, drained);
-    if (p.sharedChannels) this.#cacheFree = this.#weightsFree;
+    const arrived = this.#weights.fetch(beats, start);
+    this.#end = Math.max(start + compute, arrived) + matrixLatency;
+    // Where the array is the slower one, the last beats find room only as it takes others.
+    const late = beats - prefetchBeats;
+    if (late > 0) {
+      this.#weights.free = Math.max(this.#weights.free, start + Math.floor((compute * late) / beats));
+    }
   }
 
   #attention(work: Work & { kind: "attention" }): void {
-    const p = this.#p;
     const { beats, compute } = work;
     // Keys of this token are in the cache only when the descriptor before has ended.
     const start = this.#end;
-    const fetch = Math.max(start, this.#cacheFree);
-    const keysIn = fetch + transfer(beats, p) + p.readLatency;
     const query = start + work.before;
-    const scores = Math.max(query + compute, keysIn, query + work.mean);
-    const values = scores + work.exponentials;
-    const streamed = fetch + transfer(2 * beats, p);
-    const refilled = values + transfer(Math.max(0, beats - p.prefetchBeats), p);
-    const valuesIn = Math.max(streamed, refilled) + p.readLatency;
-    this.#end = Math.max(values + compute, valuesIn) + work.behind + p.attentionLatency;
-    this.#cacheFree = Math.max(streamed, refilled);
-    if (p.sharedChannels) this.#weightsFree = this.#cacheFree;
+    const keys = this.#cache.fetch(beats, query, start);
+    const values = Math.max(query + compute, query + work.mean, keys) + work.exponentials;
+    const arrived = this.#cache.fetch(beats, values, start);
+    this.#end = Math.max(values + compute, arrived) + work.behind + this.#p.attentionLatency;
   }
 }

@@ -103,6 +103,32 @@ inline Work work(const Descriptor& d, const Job& job, uint32_t token, const Port
   }
 }
 
+/// The beats of one stream (weights, cache, or both where they share channels) through its prefetch buffer.
+class Stream {
+ public:
+  /// When the channels have delivered all that was asked of them.
+  uint64_t free = parameter::job_latency;
+
+  /// Fetches beats that are used from `use` on, and no earlier than `earliest`. At that time the buffer holds
+  /// at most its depth, of these beats and later ones; so the n-th beat from here on comes (n - depth) beats
+  /// later. \return when the last of them is there.
+  uint64_t fetch(uint64_t beats, uint64_t use, uint64_t earliest) {
+    const int64_t lag = static_cast<int64_t>(use) -
+                        static_cast<int64_t>(transfer(beats_ + uint64_t{parameter::prefetch_beats}));
+    lag_ = std::max(lag_, lag);
+    beats_ += beats;
+    const uint64_t streamed = std::max(free, earliest) + transfer(beats);
+    const int64_t refilled = static_cast<int64_t>(transfer(beats_)) + lag_;
+    free = std::max(streamed, static_cast<uint64_t>(std::max(refilled, int64_t{0})));
+    return free + parameter::read_latency;
+  }
+
+ private:
+  uint64_t beats_ = 0;
+  /// Least distance of an arrival from the time that the beats up to it take on the wire.
+  int64_t lag_ = INT64_MIN / 2;
+};
+
 /// The schedule of one job. Descriptors compute in order; HBM fetches in the same order, ahead of the
 /// computing by at most the prefetch buffer, except that a cache is fetched only once it is written.
 class Schedule {
@@ -110,8 +136,8 @@ class Schedule {
   /// Executes the next descriptor. \return by how many cycles it moves the end of the schedule, so that the
   /// sum over all descriptors is the length of the overlapped schedule.
   uint64_t cycles(const Descriptor& d, const Job& job, const Ports& ports) {
-    const uint64_t before = started_ ? end_ : 0;
-    if (!started_) begin();
+    const uint64_t before = end_;
+    if (end_ == 0) end_ = parameter::job_latency;
     if (d.operation() == operation::attend) {
       for (uint32_t token = 0; token < job.tokens; ++token) advance(work(d, job, token, ports));
     } else {
@@ -120,6 +146,7 @@ class Schedule {
     return end_ - before;
   }
 
+ private:
   void advance(const Work& w) {
     switch (w.kind) {
       case Work::Kind::matrix:
@@ -136,53 +163,32 @@ class Schedule {
     }
   }
 
- private:
-  void begin() {
-    started_ = true;
-    end_ = weights_free_ = cache_free_ = parameter::job_latency;
-  }
-
-  /// Beats behind the first `prefetch_beats`, which can be fetched only as room is made.
-  static uint64_t excess(uint64_t beats) {
-    return beats > parameter::prefetch_beats ? beats - parameter::prefetch_beats : 0;
-  }
-
   void matrix_step(const Work& w) {
     const uint64_t start = end_;
-    const uint64_t late = excess(w.beats);
-    const uint64_t streamed = weights_free_ + transfer(w.beats);
-    // The buffer fills before the array starts, and the rest follows as fast as the channel or the array.
-    const uint64_t refilled = start + transfer(late);
-    const uint64_t drained = w.beats == 0 ? start : start + w.compute * late / w.beats;
-    const uint64_t arrived = std::max(streamed, refilled) + parameter::read_latency;
+    const uint64_t arrived = weights_.fetch(w.beats, start, 0);
     end_ = std::max(start + w.compute, arrived) + parameter::matrix_latency;
-    weights_free_ = std::max({streamed, refilled, drained});
-    if (parameter::shared_channels) cache_free_ = weights_free_;
+    // Where the array is the slower one, the last beats find room only as it takes others.
+    if (w.beats > parameter::prefetch_beats) {
+      const uint64_t late = w.beats - parameter::prefetch_beats;
+      weights_.free = std::max(weights_.free, start + w.compute * late / w.beats);
+    }
   }
 
   void attention_step(const Work& w) {
+    Stream& cache = parameter::shared_channels != 0 ? weights_ : cache_;
     // Keys of this token are in the cache only when the descriptor before has ended.
     const uint64_t start = end_;
-    const uint64_t fetch = std::max(start, cache_free_);
-    const uint64_t keys_in = fetch + transfer(w.beats) + parameter::read_latency;
     const uint64_t query = start + w.before;
-    const uint64_t scores = std::max({query + w.compute, keys_in, query + w.mean});
-    const uint64_t values = scores + w.exponentials;
-    const uint64_t late = excess(w.beats);
-    const uint64_t streamed = fetch + transfer(2 * w.beats);
-    const uint64_t refilled = values + transfer(late);
-    const uint64_t values_in = std::max(streamed, refilled) + parameter::read_latency;
-    end_ = std::max(values + w.compute, values_in) + w.behind + parameter::attention_latency;
-    cache_free_ = std::max(streamed, refilled);
-    if (parameter::shared_channels) weights_free_ = cache_free_;
+    const uint64_t keys = cache.fetch(w.beats, query, start);
+    const uint64_t values = std::max({query + w.compute, query + w.mean, keys}) + w.exponentials;
+    const uint64_t arrived = cache.fetch(w.beats, values, start);
+    end_ = std::max(values + w.compute, arrived) + w.behind + parameter::attention_latency;
   }
 
-  bool started_ = false;
   /// When the last descriptor's results are there.
   uint64_t end_ = 0;
-  /// When the weight and the cache channels have delivered all that was asked of them.
-  uint64_t weights_free_ = 0;
-  uint64_t cache_free_ = 0;
+  Stream weights_;
+  Stream cache_;
 };
 
 }  // namespace accel::timing
