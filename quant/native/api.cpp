@@ -6,7 +6,6 @@
 #include <mutex>
 #include <string>
 
-#include "gemm.hpp"
 #include "model.hpp"
 
 #define ACCLLM_API extern "C" __attribute__((visibility("default")))
@@ -28,6 +27,15 @@ int guarded(const Work& work) {
     message = error.what();
     return -1;
   }
+}
+
+void giveLinear(const QuantLinear& from, float* positions, float* scales, uint16_t* zeroHalves,
+                uint8_t* keep) {
+  std::copy(from.position.begin(), from.position.end(), positions);
+  std::copy(from.scale.begin(), from.scale.end(), scales);
+  std::transform(from.zero.begin(), from.zero.end(), zeroHalves,
+                 [](float zero) { return static_cast<uint16_t>(2 * zero); });
+  if (keep != nullptr) std::copy(from.keep.begin(), from.keep.end(), keep);
 }
 
 Model& modelOf(void* handle) { return *static_cast<Model*>(handle); }
@@ -110,12 +118,7 @@ ACCLLM_API int accllmQuantSetLinear(void* handle, int layer, int matrix, const f
 ACCLLM_API int accllmQuantGetLinear(void* handle, int layer, int matrix, float* positions, float* scales,
                                     uint16_t* zeroHalves, uint8_t* keep) {
   return guarded([&] {
-    const QuantLinear& from = modelOf(handle).layer(layer).linear.at(matrix);
-    std::copy(from.position.begin(), from.position.end(), positions);
-    std::copy(from.scale.begin(), from.scale.end(), scales);
-    std::transform(from.zero.begin(), from.zero.end(), zeroHalves,
-                   [](float zero) { return static_cast<uint16_t>(2 * zero); });
-    if (keep != nullptr) std::copy(from.keep.begin(), from.keep.end(), keep);
+    giveLinear(modelOf(handle).layer(layer).linear.at(matrix), positions, scales, zeroHalves, keep);
   });
 }
 
@@ -190,11 +193,23 @@ ACCLLM_API int accllmQuantTrain(void* handle, int layer, const int32_t* sequence
   });
 }
 
-/** For tests: C = A B, A [m][k], B [k][n]. */
-ACCLLM_API int accllmQuantMultiply(int m, int n, int k, const float* a, const float* b, float* c,
-                                   int threads) {
+/**
+ * GPTQ of one matrix on given inputs; for tests of its own.
+ * @param sizes rows, columns, vectors. @param format as accllmQuantSetFormat's. @param mask to keep to, or
+ * null.
+ */
+ACCLLM_API int accllmQuantMatrix(const int32_t* sizes, const int32_t* format, const float* weights,
+                                 const float* inputs, double damping, const uint8_t* mask, int threads,
+                                 float* positions, float* scales, uint16_t* zeroHalves, uint8_t* keep) {
   return guarded([&] {
     Pool pool(threads);
-    multiply(pool, m, n, k, rowMajor(a, k), rowMajor(b, n), c, n, false);
+    QuantLinear out;
+    out.resize(sizes[0], sizes[1], {format[0], format[1], format[2], format[3] != 0});
+    Hessian hessian;
+    hessian.reset(sizes[1]);
+    hessian.add(pool, inputs, sizes[2]);
+    std::vector<float> copy(weights, weights + out.weight.size());
+    gptq(pool, copy, hessian, static_cast<float>(damping), mask, out);
+    giveLinear(out, positions, scales, zeroHalves, keep);
   });
 }

@@ -70,14 +70,18 @@ export interface QuantFunctions {
     rates: Float32Array,
     loss: Float64Array,
   ): number;
-  accllmQuantMultiply(
-    m: number,
-    n: number,
-    k: number,
-    a: Float32Array,
-    b: Float32Array,
-    c: Float32Array,
+  accllmQuantMatrix(
+    sizes: Int32Array,
+    format: Int32Array,
+    weights: Float32Array,
+    inputs: Float32Array,
+    damping: number,
+    mask: Uint8Array | null,
     threads: number,
+    positions: Float32Array,
+    scales: Float32Array,
+    zeroHalves: Uint16Array,
+    keep: Uint8Array | null,
   ): number;
 }
 
@@ -114,9 +118,21 @@ export const quantDeclarations: Readonly<
     "int",
     ["void *", "int", "const int32_t *", "int", "int", "const float *", "_Out_ double *"],
   ],
-  accllmQuantMultiply: [
+  accllmQuantMatrix: [
     "int",
-    ["int", "int", "int", "const float *", "const float *", "_Out_ float *", "int"],
+    [
+      "const int32_t *",
+      "const int32_t *",
+      "const float *",
+      "const float *",
+      "double",
+      "const uint8_t *",
+      "int",
+      "_Out_ float *",
+      "_Out_ float *",
+      "_Out_ uint16_t *",
+      "_Out_ uint8_t *",
+    ],
   ],
 };
 

@@ -1,0 +1,138 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { nativeFolder } from "../../../../host/device/native.ts";
+import { Random } from "../../../../quant/eval/reference/random.ts";
+import type { WeightFormat } from "../../../../quant/format/weight-layout.ts";
+import { weightFormats } from "../../../../quant/format/weight-layout.ts";
+import { QuantLibrary } from "../../../../quant/native/library.ts";
+import { gridKind } from "../../../../quant/passes/grid.ts";
+import { hessianOf, inverse, plainGptq } from "./plain-gptq.ts";
+
+const built = existsSync(join(nativeFolder(), "libaccllm_quant.so"));
+const [rows, columns, vectors, damping] = [12, 152, 600, 0.01];
+const groups = Math.ceil(columns / 64);
+
+/** Weights, and inputs whose elements hang together: each is a mixture of its neighbours. */
+function problem(seed: number) {
+  const random = new Random(seed);
+  const weights = Float32Array.from({ length: rows * columns }, () => 0.1 * random.normal());
+  const inputs = new Float32Array(vectors * columns);
+  for (let v = 0; v < vectors; v++) {
+    let carried = 0;
+    for (let c = 0; c < columns; c++) {
+      carried = 0.8 * carried + random.normal();
+      inputs[v * columns + c] = carried * (1 + (c % 7));
+    }
+  }
+  return { weights, inputs };
+}
+
+function quantize(
+  format: WeightFormat,
+  { weights, inputs }: ReturnType<typeof problem>,
+  { mask = null as Uint8Array | null, threads = 2 } = {},
+) {
+  const { maxCode, zeroStep, maxZeroHalf } = gridKind(format);
+  const { sparse } = weightFormats[format];
+  const positions = new Float32Array(rows * columns);
+  const scales = new Float32Array(rows * groups);
+  const zeroHalves = new Uint16Array(rows * groups);
+  const keep = sparse ? new Uint8Array(rows * columns) : null;
+  const result = new QuantLibrary().call(
+    "accllmQuantMatrix",
+    Int32Array.of(rows, columns, vectors),
+    Int32Array.of(maxCode, zeroStep, maxZeroHalf, Number(sparse)),
+    weights,
+    inputs,
+    damping,
+    mask,
+    threads,
+    positions,
+    scales,
+    zeroHalves,
+    keep,
+  );
+  expect(result).toBe(0);
+  const level = (weight: number, i: number) => {
+    const at = Math.floor(i / columns) * groups + Math.floor((i % columns) / 64);
+    const zero = zeroHalves[at]! / 2;
+    const code = Math.min(Math.max(Math.round(weight / scales[at]! + zero), 0), maxCode);
+    return scales[at]! * (code - zero);
+  };
+  const stored = Array.from(positions, (position, i) => {
+    const at = Math.floor(i / columns) * groups + Math.floor((i % columns) / 64);
+    const code = Math.min(Math.max(Math.round(position), 0), maxCode);
+    return keep?.[i] === 0 ? 0 : scales[at]! * (code - zeroHalves[at]! / 2);
+  });
+  return { stored, level, keep, positions };
+}
+
+/** Squared error of the outputs over the squared outputs. */
+function outputError({ weights, inputs }: ReturnType<typeof problem>, stored: readonly number[]): number {
+  let error = 0;
+  let energy = 0;
+  for (let v = 0; v < vectors; v++) {
+    for (let r = 0; r < rows; r++) {
+      let [exact, found] = [0, 0];
+      for (let c = 0; c < columns; c++) {
+        exact += weights[r * columns + c]! * inputs[v * columns + c]!;
+        found += stored[r * columns + c]! * inputs[v * columns + c]!;
+      }
+      error += (exact - found) ** 2;
+      energy += exact ** 2;
+    }
+  }
+  return error / energy;
+}
+
+describe.skipIf(!built)("GPTQ in the native library (needs it built)", () => {
+  it.each(["w2", "w4", "w8"] as const)("takes the decisions of plain OBQ in order, %s", (format) => {
+    const given = problem(3);
+    const { stored, level } = quantize(format, given);
+    const h = inverse(hessianOf(given.inputs, columns, damping));
+    let same = 0;
+    for (let r = 0; r < rows; r++) {
+      const row = Array.from(given.weights.subarray(r * columns, (r + 1) * columns));
+      const expected = plainGptq(row, h, (weight, c) => level(weight, r * columns + c));
+      for (let c = 0; c < columns; c++) {
+        if (Math.abs(expected[c]! - stored[r * columns + c]!) < 1e-6) same++;
+      }
+    }
+    // Float32 against double: a weight on the edge between two codes may fall to the other side, and those after it.
+    expect(same / (rows * columns)).toBeGreaterThan(0.97);
+  });
+
+  it("loses far less of the outputs than rounding to the same grids", () => {
+    const given = problem(4);
+    const { stored, level } = quantize("w2", given);
+    const rounded = Array.from(given.weights, (weight, i) => level(weight, i));
+    expect(outputError(given, stored)).toBeLessThan(0.5 * outputError(given, rounded));
+  });
+
+  it("keeps two of four, and loses less than masks by magnitude do", () => {
+    const given = problem(5);
+    const chosen = quantize("w2s24", given);
+    const mask = new Uint8Array(rows * columns);
+    for (let i = 0; i < mask.length; i += 4) {
+      const order = [0, 1, 2, 3].sort(
+        (a, b) => Math.abs(given.weights[i + b]!) - Math.abs(given.weights[i + a]!),
+      );
+      for (const k of order.slice(0, 2)) mask[i + k] = 1;
+    }
+    const magnitude = quantize("w2s24", given, { mask });
+    expect(magnitude.keep).toEqual(mask);
+    for (let i = 0; i < mask.length; i += 4) {
+      expect(chosen.keep!.subarray(i, i + 4).reduce((sum, kept) => sum + kept, 0)).toBe(2);
+    }
+    expect(outputError(given, chosen.stored)).toBeLessThan(0.8 * outputError(given, magnitude.stored));
+  });
+
+  it("gives the same bits on any number of threads", () => {
+    const given = problem(6);
+    const one = quantize("w2s24", given, { threads: 1 });
+    const five = quantize("w2s24", given, { threads: 5 });
+    expect(five.positions).toEqual(one.positions);
+    expect(five.keep).toEqual(one.keep);
+  });
+});
