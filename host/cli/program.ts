@@ -2,9 +2,11 @@ import { Command, CommanderError } from "commander";
 import { packageVersion } from "../config/paths.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { addBench } from "./commands/bench.ts";
+import { addBuild } from "./commands/build.ts";
 import { addChat } from "./commands/chat.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addFlash } from "./commands/flash.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addPerplexity } from "./commands/perplexity.ts";
 import { addQuantize } from "./commands/quantize.ts";
@@ -104,6 +106,8 @@ function createProgram(context: CliContext, run: RunVerb): Command {
     addInspect,
     addDoctor,
     addDevices,
+    addBuild,
+    addFlash,
   ]) {
     // Commands made by `command` inherit the settings above.
     add(program, run);

@@ -7,6 +7,7 @@ import { platforms } from "../../quant/format/platform.ts";
 import type { EngineName } from "../config/engine.ts";
 import { cacheFolder, packageRoot } from "../config/paths.ts";
 import type { Device } from "../device/device.ts";
+import { requireListed } from "../device/manifest.ts";
 import { openDevice, parseDeviceSpecification } from "../device/open.ts";
 import { emulationXclbin } from "../device/xclbin/index.ts";
 import { DeviceError, InputError, UsageError } from "../errors.ts";
@@ -103,7 +104,10 @@ export async function imageTokenizer(image: Image): Promise<Tokenizer> {
 /** The bitstream for a card. */
 async function bitstreamFile(platform: string, given: string | undefined): Promise<string> {
   const file = given ?? join(packageRoot, "bitstreams", `${platform}.xclbin`);
-  if (existsSync(file)) return file;
+  if (existsSync(file)) {
+    await requireListed(file);
+    return file;
+  }
   throw new DeviceError("XCLBIN_MISSING", `There is no bitstream ${file}.`, {
     hint: "Build or download one for this card and name it with --xclbin, or use --device emulator.",
   });

@@ -3,7 +3,20 @@ import { describe, expect, it } from "vitest";
 import { DeviceError, InterruptedError } from "../../../../host/errors.ts";
 import { accllm } from "./harness.ts";
 
-const VERBS = ["quantize", "run", "perplexity", "verify", "inspect", "doctor", "devices"];
+const VERBS = [
+  "quantize",
+  "run",
+  "chat",
+  "serve",
+  "perplexity",
+  "bench",
+  "verify",
+  "inspect",
+  "doctor",
+  "devices",
+  "build",
+  "flash",
+];
 const doctor = (services: () => Promise<never>) => ({ services: { doctor: services } });
 
 describe("accllm", () => {

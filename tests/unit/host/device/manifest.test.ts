@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readManifest, recordBitstream, requireListed } from "../../../../host/toolchain/manifest.ts";
+import { readManifest, recordBitstream, requireListed } from "../../../../host/device/manifest.ts";
 
 let folder: string;
 let file: string;
