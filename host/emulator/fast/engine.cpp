@@ -11,9 +11,8 @@ using namespace accel;
 
 Engine::Engine(const Kernels& kernels, uint32_t threads)
     : kernels_(kernels), pool_(threads), attention_(kernels, pool_) {
-  constexpr uint32_t most_groups = limit::columns / group_size;
   for (uint32_t t = 0; t < pool_.threads(); ++t)
-    scratch_.push_back(std::make_unique<AlignedBytes>(product_scratch_bytes(most_groups)));
+    scratch_.push_back(std::make_unique<AlignedBytes>(product_scratch_bytes));
   normed_.reset(new float[size_t{pool_.threads()} * limit::hidden]);
 }
 

@@ -31,7 +31,7 @@ struct Kernels {
                int8_t* codes, int32_t* sums);
 
   /// Rows of the panels first .. last - 1 times the tokens of the block, as float32 (docs/numerics.md,
-  /// "matmul"). `scratch` holds product_scratch_bytes(groups) bytes, aligned to lines.
+  /// "matmul"). `scratch` holds product_scratch_bytes bytes, aligned to lines.
   void (*product)(const MatrixView& matrix, const BlockView& block, uint32_t first, uint32_t last,
                   const OutputView& output, uint8_t* scratch);
 
@@ -65,9 +65,11 @@ extern const Kernels avx512_kernels;
 extern const Kernels neon_kernels;
 #endif
 
-/// Scratch of `product`: two panels unpacked to bytes, at most two lines a quad of inputs.
-constexpr size_t product_scratch_bytes(uint32_t groups) {
-  return 2 * size_t{groups} * (2 * group_inputs / 4 * line_bytes);
-}
+/// Groups that a product of many tokens unpacks at a time: few enough to stay in the first-level cache while
+/// all tokens use them.
+constexpr uint32_t run_groups = 8;
+
+/// Scratch of `product`: those groups of two panels as bytes, at most two lines a quad of inputs.
+constexpr size_t product_scratch_bytes = size_t{2} * run_groups * (2 * group_inputs / 4) * line_bytes;
 
 }  // namespace accllm::emulator::fast

@@ -66,15 +66,16 @@ struct RowPart {
   }
 };
 
+/// Unpacks groups first .. last - 1, from the start of the part's scratch on.
 template <class S>
-void unpack(const MatrixView& m, const RowPart<S>& part) {
+void unpack(const MatrixView& m, const RowPart<S>& part, uint32_t first, uint32_t last) {
   const size_t group_bytes = size_t{chunks} * m.chunk_lines * line_bytes;
   const size_t out_bytes = unpacked_vectors(m.format) * sizeof(typename S::U8);
-  for (uint32_t g = 0; g < m.groups; ++g) {
+  for (uint32_t g = first; g < last; ++g) {
     const uint8_t* lines = part.panel + m.codes_at + g * group_bytes + 4 * part.lane();
     prefetch_group(lines, chunks * m.chunk_lines);
     const typename S::U8 zeros = S::spread(part.panel + size_t{g} * panel_rows + part.lane());
-    uint8_t* out = part.unpacked + g * out_bytes;
+    uint8_t* out = part.unpacked + (g - first) * out_bytes;
     switch (m.format) {
       case accel::weight_format::w2s24:
         unpack_sparse<S>(lines, zeros, out);
@@ -128,41 +129,49 @@ void group_sums(const uint8_t* const* weights, const int8_t* activations, typena
   }
 }
 
-/// `tokens` tokens of the block from `first` on, times the unpacked rows of `parts` parts.
+/// The sums of a block's rows, from one run of groups to the next.
+template <class S, int parts>
+struct BlockSums {
+  typename S::Sum rows[most_tokens][parts];
+};
+
+/// Adds groups first .. last - 1, which are unpacked, for `tokens` tokens of the block from `token` on.
 template <class S, int parts, int tokens, uint32_t format>
 void multiply_tokens(const MatrixView& m, const RowPart<S>* part, const BlockView& block, uint32_t first,
-                     const OutputView& output) {
+                     uint32_t last, uint32_t token, BlockSums<S, parts>& block_sums) {
   using I32 = typename S::I32;
   typename S::Sum totals[parts][tokens];
-  for (uint32_t g = 0; g < m.groups; ++g) {
+  for (int p = 0; p < parts; ++p) {
+    for (int t = 0; t < tokens; ++t) totals[p][t] = block_sums.rows[token + t][p];
+  }
+  for (uint32_t g = first; g < last; ++g) {
     I32 sums[parts][tokens];
     const uint8_t* weights[parts];
     for (int p = 0; p < parts; ++p)
-      weights[p] = part[p].unpacked + size_t{g} * unpacked_vectors(format) * sizeof(I32);
+      weights[p] = part[p].unpacked + size_t{g - first} * unpacked_vectors(format) * sizeof(I32);
     group_sums<S, parts, tokens, format>(
-        weights, block.codes + (size_t{g} * block.tokens + first) * group_inputs, sums);
+        weights, block.codes + (size_t{g} * block.tokens + token) * group_inputs, sums);
     for (int p = 0; p < parts; ++p) {
       const I32 scale = S::widen(part[p].scales(m, g));
       for (int t = 0; t < tokens; ++t) totals[p][t].add_product(sums[p][t], scale);
     }
   }
   for (int p = 0; p < parts; ++p) {
-    for (int t = 0; t < tokens; ++t) {
-      int64_t sums[S::lanes];
-      totals[p][t].store(sums);
-      finish_rows(m, part[p].row, S::lanes, sums, S::bias, block.scales[first + t],
-                  output.data + (first + t) * output.stride + part[p].row);
-    }
+    for (int t = 0; t < tokens; ++t) block_sums.rows[token + t][p] = totals[p][t];
   }
 }
 
 template <class S, int parts, uint32_t format>
 void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView& block,
-                    const OutputView& output) {
-  uint32_t t = 0;
-  for (; t + S::token_tile <= block.tokens; t += S::token_tile)
-    multiply_tokens<S, parts, S::token_tile, format>(m, part, block, t, output);
-  for (; t < block.tokens; ++t) multiply_tokens<S, parts, 1, format>(m, part, block, t, output);
+                    BlockSums<S, parts>& sums) {
+  for (uint32_t first = 0; first < m.groups; first += run_groups) {
+    const uint32_t last = m.groups - first < run_groups ? m.groups : first + run_groups;
+    for (int p = 0; p < parts; ++p) unpack<S>(m, part[p], first, last);
+    uint32_t t = 0;
+    for (; t + S::token_tile <= block.tokens; t += S::token_tile)
+      multiply_tokens<S, parts, S::token_tile, format>(m, part, block, first, last, t, sums);
+    for (; t < block.tokens; ++t) multiply_tokens<S, parts, 1, format>(m, part, block, first, last, t, sums);
+  }
 }
 
 /// `parts` parts of S::lanes rows from `row` on, times all tokens of the block.
@@ -170,15 +179,26 @@ template <class S, int parts>
 void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block, const OutputView& output,
                       uint8_t* scratch) {
   RowPart<S> part[2] = {{m, row, scratch}, {m, row + (parts - 1) * S::lanes, scratch}};
-  part[1].unpacked += size_t{m.groups} * unpacked_vectors(m.format) * sizeof(typename S::U8);
-  for (int p = 0; p < parts; ++p) unpack<S>(m, part[p]);
+  part[1].unpacked += run_groups * unpacked_vectors(m.format) * sizeof(typename S::U8);
+  BlockSums<S, parts> sums;
   switch (m.format) {
     case accel::weight_format::w2s24:
-      return multiply_block<S, parts, accel::weight_format::w2s24>(m, part, block, output);
+      multiply_block<S, parts, accel::weight_format::w2s24>(m, part, block, sums);
+      break;
     case accel::weight_format::w8:
-      return multiply_block<S, parts, accel::weight_format::w8>(m, part, block, output);
+      multiply_block<S, parts, accel::weight_format::w8>(m, part, block, sums);
+      break;
     default:
-      return multiply_block<S, parts, accel::weight_format::w2>(m, part, block, output);
+      multiply_block<S, parts, accel::weight_format::w2>(m, part, block, sums);
+      break;
+  }
+  for (int p = 0; p < parts; ++p) {
+    for (uint32_t t = 0; t < block.tokens; ++t) {
+      int64_t lanes[S::lanes];
+      sums.rows[t][p].store(lanes);
+      finish_rows(m, part[p].row, S::lanes, lanes, S::bias, block.scales[t],
+                  output.data + t * output.stride + part[p].row);
+    }
   }
 }
 
