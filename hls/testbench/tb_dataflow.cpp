@@ -3,68 +3,22 @@
 /// single tokens, cache and io compared bit by bit after every job. Tasks run as threads on streams of the
 /// true depths.
 
-#include <cstring>
-#include <memory>
-
-#include "check.hpp"
-#include "dataflow/design.hpp"
-#include "kernels/execute.hpp"
-#include "random_job.hpp"
+#include "run_job.hpp"
 
 using namespace accel;
 
 namespace {
 
-struct NoMonitor {
-  static constexpr uint32_t counters = counter_source::none;
-  uint32_t before(const Descriptor&, const Job&) { return status_code::ok; }
-  void after(const Descriptor&, const Job&, const Ports&, uint64_t*) {}
-};
-
-bool same(const std::vector<Beat>& a, const std::vector<Beat>& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    for (uint32_t w = 0; w < beat_words; ++w) {
-      if (get_word(a[i], w) != get_word(b[i], w)) return false;
-    }
-  }
-  return true;
-}
-
-void run_functional(bench::RandomJob& job) {
-  static const auto chip = std::make_unique<Chip>();
-  Ports ports = {};
-  ports.weight_channels = static_cast<uint32_t>(job.weights.size());
-  ports.kv_channels = static_cast<uint32_t>(job.kv.size());
-  for (size_t c = 0; c < job.weights.size(); ++c) ports.weight[c] = job.weights[c].data();
-  for (size_t c = 0; c < job.kv.size(); ++c) ports.kv[c] = job.kv[c].data();
-  ports.table = job.table.data();
-  ports.io = job.io.data();
-  NoMonitor monitor;
-  execute_job(ports, 0, *chip, monitor);
-}
-
-template <class C, class Numbers, class Multiplier>
-void run_dataflow(bench::RandomJob& job) {
-  static const auto chip = std::make_unique<dataflow::EngineMemory<C>>();
-  const auto wires = std::make_unique<dataflow::Wires<C, Numbers>>();
-  std::vector<const Beat*> weights;
-  std::vector<Beat*> kv;
-  for (const std::vector<Beat>& channel : job.weights) weights.push_back(channel.data());
-  for (std::vector<Beat>& channel : job.kv) kv.push_back(channel.data());
-  const dataflow::Memories memory = {weights.data(), kv.data(), job.table.data(), job.io.data()};
-  dataflow::run_job<C, Numbers, Multiplier>(memory, 0, *chip, *wires);
-}
-
 template <class C, class Numbers, class Multiplier>
 void compare(bench::RandomJob& job, const char* what) {
   bench::RandomJob functional = job;
-  run_functional(functional);
-  run_dataflow<C, Numbers, Multiplier>(job);
+  bench::run_functional(functional);
+  bench::run_dataflow<C, Numbers, Multiplier>(job);
   bench::check(job.status_code() == functional.status_code(), what, job.status_code(),
                functional.status_code());
-  bench::check(same(job.io, functional.io), what);
-  for (size_t c = 0; c < job.kv.size(); ++c) bench::check(same(job.kv[c], functional.kv[c]), what, 1.0 * c);
+  bench::check(bench::same(job.io, functional.io), what);
+  for (size_t c = 0; c < job.kv.size(); ++c)
+    bench::check(bench::same(job.kv[c], functional.kv[c]), what, 1.0 * c);
 }
 
 template <class C, class Numbers, class Multiplier>
@@ -79,6 +33,13 @@ void run_model(const bench::Shape& shape, uint64_t seed) {
   job.job(3, shape.sinks + 2 * (shape.window + 15) - 1, 1);
   compare<C, Numbers, Multiplier>(job, "wrapped");
 }
+
+/// Weights and cache in the same channels: one port serves both, the next matrix is fetched ahead of the
+/// keys.
+struct SharedChannels : config::tiny {
+  static constexpr uint32_t first_kv_channel = 0;
+  static constexpr uint32_t kv_channels = 2;
+};
 
 constexpr uint32_t both = flag::hadamard | flag::centered;
 
@@ -95,6 +56,10 @@ int main() {
   uint64_t seed = 11;
   for (const bench::Shape& shape : shapes) run_model<C, NativeNumbers, DspMultiplier>(shape, seed++);
   run_model<C, NativeNumbers, LutMultiplier>(shapes[0], seed++);
+  bench::Shape shared = shapes[0];
+  shared.kv_channels = 2;
+  shared.kv_heads = 4;
+  run_model<SharedChannels, NativeNumbers, DspMultiplier>(shared, seed++);
 #ifdef ACCLLM_AP_INT
   run_model<C, ExactNumbers, DspMultiplier>(shapes[0], seed++);
 #endif
