@@ -51,8 +51,8 @@ export const layerRates = {
   sparse: { ...noRates, position: 1e-2, scale: 2e-3, gain: 5e-4 },
 } as const;
 export const modelRates = {
-  dense: { position: 5e-3, scale: 1e-3, gain: 1e-3, embedding: 0, head: 0 },
-  sparse: { position: 1e-2, scale: 2e-3, gain: 1e-3, embedding: 0, head: 0 },
+  dense: { position: 1e-2, scale: 2e-3, gain: 1e-3, embedding: 5e-4, head: 5e-4 },
+  sparse: { position: 2e-2, scale: 3e-3, gain: 1e-3, embedding: 5e-4, head: 5e-4 },
 } as const;
 
 /** Sequences of one training step. */
