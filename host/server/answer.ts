@@ -57,7 +57,10 @@ export async function answer(
     }
   }
 
-  const stream = new EventStream(options.unreadBytes, (reason) => stop.abort(reason));
+  const stream = new EventStream(options.unreadBytes, (reason) => {
+    stop.abort(reason);
+    outgoing.destroy();
+  });
   await new Promise<void>((resolve, reject) => {
     let begun = false;
     const begin = () => {

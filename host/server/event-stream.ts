@@ -15,7 +15,7 @@ export class EventStream {
 
   /**
    * @param limit unread bytes that are kept
-   * @param giveUp called once where the reader is too slow or has gone
+   * @param giveUp called where the reader is too slow: the connection is to be cut, as the answer is not whole
    */
   constructor(limit: number, giveUp: (reason: Error) => void) {
     this.#limit = limit;
@@ -51,9 +51,8 @@ export class EventStream {
     const bytes = utf8.encode(text);
     if ((this.#controller.desiredSize ?? 0) < bytes.length) {
       this.#open = false;
-      const reason = new ReaderTooSlow(`The reader is over ${this.#limit} bytes behind.`);
-      this.#controller.error(reason);
-      this.#giveUp(reason);
+      this.#controller.close();
+      this.#giveUp(new ReaderTooSlow(`The reader is over ${this.#limit} bytes behind.`));
       return;
     }
     this.#controller.enqueue(bytes);
