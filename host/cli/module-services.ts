@@ -15,6 +15,8 @@ export const moduleServices: Services = {
     return new Server(options);
   },
   async quantize(options, hooks) {
+    const { ensureNative } = await import("../device/native-build.ts");
+    await ensureNative();
     const { quantizeCheckpoint } = await import("../../quant/passes/quantize.ts");
     return quantizeCheckpoint(options, hooks);
   },

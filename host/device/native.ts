@@ -1,9 +1,11 @@
 import { join } from "node:path";
-import { cacheFolder } from "../config/paths.ts";
+import { cacheFolder, isCheckout, packageVersion } from "../config/paths.ts";
 
 /** Folder of the native libraries and programs; ACCLLM_NATIVE_DIR overrides where the set-up builds them. */
 export function nativeFolder(): string {
-  return process.env.ACCLLM_NATIVE_DIR || join(cacheFolder(), "native");
+  if (process.env.ACCLLM_NATIVE_DIR) return process.env.ACCLLM_NATIVE_DIR;
+  // Versions of an installed package share a cache and have libraries of their own.
+  return join(cacheFolder(), isCheckout() ? "native" : `native-${packageVersion()}`);
 }
 
 /** The emulator's library. */

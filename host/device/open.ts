@@ -5,6 +5,7 @@ import { requireAccess, requireCard } from "./card-access.ts";
 import type { Device } from "./device.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { emulatorLibraryPath } from "./native.ts";
+import { ensureNative } from "./native-build.ts";
 import { type DeviceAddress, XrtDevice } from "./xrt/device.ts";
 import { requireXrtEnvironment, xrtLibraryPath } from "./xrt/environment.ts";
 import { openLibrary } from "./xrt/library.ts";
@@ -54,6 +55,7 @@ export function parseDeviceSpecification(text: string): DeviceSpecification {
  */
 export async function openDevice(text: string, options: OpenOptions = {}): Promise<Device> {
   const specification = parseDeviceSpecification(text);
+  if (options.libraryPath === undefined) await ensureNative();
   if (specification.kind === "emulator") {
     const path = options.libraryPath ?? emulatorLibraryPath();
     if (!existsSync(path)) {
