@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "boundary.hpp"
-#include "xrt_api.hpp"
+#include "accllm_xrt.h"
 
 // Buffer objects of XRT's C API.
 using namespace accllm::emulator;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "xrt_api.hpp"
+#include "accllm_xrt.h"
 
 // What the emulator exports beside XRT's symbols. A host looks these up and does without them on a card.
 extern "C" {

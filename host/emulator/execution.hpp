@@ -9,7 +9,7 @@
 #include "compute_unit.hpp"
 #include "device.hpp"
 #include "engine.hpp"
-#include "xrt_types.hpp"
+#include "accllm_xrt.h"
 
 namespace accllm::emulator {
 

@@ -9,7 +9,7 @@
 #include "buffer.hpp"
 #include "execution.hpp"
 #include "kernel.hpp"
-#include "xrt_types.hpp"
+#include "accllm_xrt.h"
 
 namespace accllm::emulator {
 

@@ -66,7 +66,7 @@ describe.skipIf(!available)(
         );
       const declared = execFileSync(
         "grep",
-        ["-ohE", "xrt[A-Z][A-Za-z]+\\(", join(emulatorSources, "xrt_api.hpp")],
+        ["-ohE", "xrt[A-Z][A-Za-z]+\\(", join(emulatorSources, "accllm_xrt.h")],
         {
           encoding: "utf8",
         },

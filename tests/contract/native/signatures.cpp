@@ -5,4 +5,4 @@
 #include <xrt/xrt_device.h>
 #include <xrt/xrt_kernel.h>
 
-#include "xrt_api.hpp"
+#include "accllm_xrt.h"
