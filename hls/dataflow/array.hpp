@@ -61,7 +61,10 @@ void multiply_dense(const Beat* planes, uint32_t plane_count, const int32_t* zer
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 4
     for (uint32_t row = 0; row < tile_rows; row += 2) {
 #pragma HLS UNROLL
-      typename Numbers::template Int<Width::plane> sum[2][2] = {};
+      typename Numbers::template Int<Width::plane> sum[2][2];
+      for (uint32_t r = 0; r < 2; ++r) {
+        for (uint32_t t = 0; t < 2; ++t) sum[r][t] = 0;
+      }
       for (uint32_t i = 0; i < group_size; ++i) {
 #pragma HLS UNROLL
         const uint32_t w0 = get_bits(planes[plane], row * unit_bits + 2 * i, 2);
@@ -136,8 +139,13 @@ void run_array(In& in, Out* out, Weights& weights, Sums& sums) {
     for (uint32_t tile = 0; tile < job.tiles; ++tile) {
 #pragma HLS LOOP_TRIPCOUNT min = 16 max = 2048
       if (tile % tiles_per_exponent_beat == 0) exponents = weights.read();
-      typename Numbers::template Int<48> sum[C::block_tokens + 1][tile_rows] = {};
+      // Zeroed one by one: AMD's integers do not start at zero, whatever the braces say.
+      typename Numbers::template Int<48> sum[C::block_tokens + 1][tile_rows];
 #pragma HLS ARRAY_PARTITION variable = sum complete dim = 2
+      for (uint32_t t = 0; t < C::block_tokens + 1; ++t) {
+#pragma HLS UNROLL
+        for (uint32_t row = 0; row < tile_rows; ++row) sum[t][row] = 0;
+      }
       Beat scales = zero_beat();
       for (uint32_t group = 0; group < job.groups; ++group) {
 #pragma HLS LOOP_TRIPCOUNT min = 32 max = 512
