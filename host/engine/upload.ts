@@ -9,6 +9,9 @@ import { writeDistances } from "./tables.ts";
 /** Called with bytes moved so far and in all. */
 export type UploadProgress = (done: number, total: number) => void;
 
+/** Sections on their way at the same time: reading is the work of other threads. */
+const sectionsAtOnce = 3;
+
 export interface UploadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly progress?: UploadProgress | undefined;
@@ -31,7 +34,7 @@ export async function uploadModel(
   const total = names.reduce((sum, name) => sum + buffers.get(name)!.bytes, 0);
   let done = 0;
   progress?.(done, total);
-  for (const name of names) {
+  const send = async (name: string): Promise<void> => {
     throwIfAborted(signal);
     const buffer = buffers.get(name)!;
     const target = buffer.map();
@@ -46,7 +49,25 @@ export async function uploadModel(
     buffer.sync("toDevice");
     done += buffer.bytes;
     progress?.(done, total);
-  }
+  };
+  // One section is hashed or copied while others are read. After an error none is begun, and those under way are awaited:
+  // they write into buffers that the caller will close.
+  const waiting = names.values();
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    for (const name of waiting) {
+      if (failed) return;
+      try {
+        await send(name);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: sectionsAtOnce }, lane));
+  const rejected = lanes.find((result) => result.status === "rejected");
+  if (rejected !== undefined) throw rejected.reason;
 }
 
 /** @throws InterruptedError when the signal has fired */
