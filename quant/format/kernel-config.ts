@@ -7,7 +7,7 @@ import { timingParameters } from "./timing.ts";
  * (hls/include/accllm/generated/config.hpp), so that kernel, link configuration and documentation agree.
  */
 export interface KernelConfig {
-  /** Maxima under which sizes are run-time data; on the cards those that the host checks. */
+  /** Maxima under which sizes are run-time data; at most those of the format. */
   readonly limits: Readonly<Record<keyof typeof limits, number>>;
   readonly weightChannels: number;
   readonly kvChannels: number;
@@ -37,10 +37,16 @@ const shared = {
   chainFifo: 4,
 } as const;
 
+/**
+ * What a card's memories hold: cache and head sizes bound the attention engine's buffers, which exist once a cache
+ * channel. Models up to 13B with a window of 2048; larger ones run on the emulator, whose bounds are {@link limits}.
+ */
+const cardLimits = { ...limits, columns: 20480, headDim: 128, slots: 2080, span: 2064 };
+
 function card(platform: Platform): KernelConfig {
   return {
     ...shared,
-    limits,
+    limits: cardLimits,
     weightChannels: platform.weightChannels,
     kvChannels: platform.kvChannels,
     firstKvChannel: firstKvChannel(platform),

@@ -162,6 +162,15 @@ ACCLLM_API int accllmQuantAdvance(void* handle, int layer) {
   return guarded([&] { modelOf(handle).advance(layer); });
 }
 
+/** Layer -1 is the whole model in training. */
+ACCLLM_API int accllmQuantStore(void* handle, int layer, const char* path) {
+  return guarded([&] { modelOf(handle).store(layer, path); });
+}
+
+ACCLLM_API int accllmQuantLoad(void* handle, int layer, const char* path) {
+  return guarded([&] { modelOf(handle).load(layer, path); });
+}
+
 /** Layer -1 is the whole model, with its loss. */
 ACCLLM_API int accllmQuantPrepare(void* handle, int layer) {
   return guarded([&] { modelOf(handle).prepare(layer); });

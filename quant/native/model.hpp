@@ -91,11 +91,20 @@ class Model {
   void save(int layer);
   void restore(int layer);
 
+  /**
+   * Writes to a file what a quantized layer consists of, or, for layer -1, a whole model in training (after
+   * `prepare` and `save`); and reads it back into a model of the same shape in the same state.
+   */
+  void store(int layer, const char* path);
+  void load(int layer, const char* path);
+
   Parameter embedding, finalGain, head;
 
  private:
   template <typename Visit>
   void visitStream(int layer, const Visit& visit);
+  template <typename Visit>
+  void visitTraining(const Visit& visit);
   std::vector<float*> parametersOf(int layer, std::vector<size_t>& sizes);
   void gather(const std::vector<float>& stream, const int32_t* sequences, int count,
               std::vector<float>& out) const;

@@ -144,6 +144,16 @@ export class NativeModel {
     return this.#run("accllmQuantAdvance", layer);
   }
 
+  /** Writes a quantized layer, or the {@link wholeModel} in training, to a file. */
+  store(layer: number, path: string): Promise<void> {
+    return this.#run("accllmQuantStore", layer, path);
+  }
+
+  /** Reads back what {@link store} wrote, into a model in the same state. */
+  load(layer: number, path: string): Promise<void> {
+    return this.#run("accllmQuantLoad", layer, path);
+  }
+
   /** Resets the optimizer of a layer or of the {@link wholeModel}. */
   prepare(layer: number): void {
     this.#call("accllmQuantPrepare", layer);

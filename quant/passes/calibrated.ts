@@ -1,19 +1,20 @@
+import { createHash } from "node:crypto";
 import { InterruptedError } from "../../host/errors.ts";
 import { type WeightFormat, weightFormats } from "../format/weight-layout.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../io/inventory.ts";
-import {
-  type GridMatrix,
-  layerMatrices,
-  NativeModel,
-  type Rates,
-  wholeModel,
-} from "../native/native-model.ts";
-import { exactMatrix } from "./exact-matrix.ts";
+import { layerMatrices, NativeModel, type Rates, wholeModel } from "../native/native-model.ts";
+import { emptyGrid, exactMatrix, maskOf } from "./exact-matrix.ts";
 import { gridKind } from "./grid.ts";
-import { isTwoOfFour } from "./prune.ts";
 import { finishMatrix, type TrainedMatrix, withTrained } from "./trained-checkpoint.ts";
-import { splitSequences, type TrainingResult, type TrainingSet, train } from "./training.ts";
+import {
+  splitSequences,
+  type TrainingCheckpoints,
+  type TrainingResult,
+  type TrainingSet,
+  train,
+} from "./training.ts";
+import { WorkFolder } from "./work-folder.ts";
 
 /** What a calibrated quantization does beyond GPTQ (SparseGPT for 2:4). */
 export interface CalibratedOptions {
@@ -31,6 +32,10 @@ export interface CalibratedOptions {
   /** Called with the part done, 0..1, and what is done. */
   readonly onProgress: (part: number, what: string) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Image that this is for: training keeps its state beside it. */
+  readonly output: string;
+  /** Go on with the state that a killed run left. */
+  readonly resume: boolean;
 }
 
 /** A checkpoint whose matrices lie on the grids of their formats, and what else an image stores. */
@@ -39,7 +44,8 @@ export interface Calibrated {
   readonly keyMeans: Float32Array[];
   readonly layers: readonly TrainingResult[];
   readonly model: TrainingResult | undefined;
-  readonly roundedRows: ReadonlyMap<string, number>;
+  /** Removes the state of training; to be called when the image is complete. */
+  finish(): Promise<void>;
 }
 
 /** Share of the mean diagonal that is added to a Hessian's. */
@@ -69,14 +75,18 @@ export async function calibrate(checkpoint: Checkpoint, options: CalibratedOptio
   const model = new NativeModel(config, options.hadamard, options.threads);
   try {
     const read = (name: string) => checkpoint.readRows(name, 0, checkpoint.tensors.get(name)!.rows);
-    model.setTables(await read(EMBEDDING), await read(FINAL_NORM), await read(LM_HEAD));
+    const tables = [await read(EMBEDDING), await read(FINAL_NORM), await read(LM_HEAD)] as const;
+    model.setTables(...tables);
     model.setSequences(options.sequences);
-    const set = splitSequences(options.sequences.length);
-    const run = new Run(checkpoint, model, set, options);
+    const trained = options.reconstruct + options.finetune > 0;
+    const folder = trained
+      ? await WorkFolder.open(options.output, fingerprint(checkpoint, tables, options), options.resume)
+      : undefined;
+    const run = new Run(checkpoint, model, options, folder);
     const layers: TrainingResult[] = [];
     for (let layer = 0; layer < config.layers; layer++) layers.push(...(await run.layer(layer)));
     const whole = options.finetune > 0 ? await run.finetune() : undefined;
-    return { ...run.results(), layers, model: whole };
+    return { ...run.results(), layers, model: whole, finish: async () => folder?.remove() };
   } finally {
     model.close();
   }
@@ -87,14 +97,21 @@ class Run {
   readonly #model: NativeModel;
   readonly #set: TrainingSet;
   readonly #options: CalibratedOptions;
+  readonly #folder: WorkFolder | undefined;
   /** Whether some matrix is 2:4. */
   readonly #kind: "dense" | "sparse";
 
-  constructor(checkpoint: Checkpoint, model: NativeModel, set: TrainingSet, options: CalibratedOptions) {
+  constructor(
+    checkpoint: Checkpoint,
+    model: NativeModel,
+    options: CalibratedOptions,
+    folder: WorkFolder | undefined,
+  ) {
     this.#checkpoint = checkpoint;
     this.#model = model;
-    this.#set = set;
+    this.#set = splitSequences(options.sequences.length);
     this.#options = options;
+    this.#folder = folder;
     this.#kind = [...options.formats.values()].includes("w2s24") ? "sparse" : "dense";
   }
 
@@ -115,16 +132,26 @@ class Run {
       const { kvHeads, headDim } = this.#checkpoint.config;
       model.setLayerVector(layer, "keyMean", new Float32Array(kvHeads * headDim));
     }
+    const folder = this.#folder;
+    if (folder !== undefined && layer < folder.state.layers.length) {
+      await this.#step(model.load(layer, folder.layerFile(layer)));
+      await this.#step(model.advance(layer));
+      return [folder.state.layers[layer] ?? []].flat();
+    }
     await this.#step(model.quantizeLayer(layer, damping));
-    const results: TrainingResult[] = [];
+    let result: TrainingResult | undefined;
     if (reconstruct > 0) {
       const onStep = (part: number, loss: number) =>
         tell((1 + reconstruct * part) / (1 + reconstruct), `reconstructing, loss ${loss.toPrecision(3)}`);
       const schedule = { epochs: reconstruct, batch: batch.layer, rates: layerRates[this.#kind], seed };
-      results.push(await train(model, layer, this.#set, { ...schedule, onStep, signal }));
+      result = await train(model, layer, this.#set, { ...schedule, onStep, signal });
+    }
+    if (folder !== undefined) {
+      await this.#step(model.store(layer, folder.layerFile(layer)));
+      await folder.update({ layers: [...folder.state.layers, result ?? null] });
     }
     await this.#step(model.advance(layer));
-    return results;
+    return result === undefined ? [] : [result];
   }
 
   async finetune(): Promise<TrainingResult> {
@@ -133,10 +160,30 @@ class Run {
     const onStep = (part: number, loss: number) =>
       onProgress(start + (1 - start) * part, `finetuning, loss ${loss.toPrecision(3)}`);
     const schedule = { epochs: finetune, batch: batch.model, rates: modelRates[this.#kind], seed };
-    return train(this.#model, wholeModel, this.#set, { ...schedule, onStep, signal });
+    return train(this.#model, wholeModel, this.#set, {
+      ...schedule,
+      onStep,
+      signal,
+      checkpoints: this.#checkpoints(),
+    });
   }
 
-  results(): Pick<Calibrated, "checkpoint" | "keyMeans" | "roundedRows"> {
+  #checkpoints(): TrainingCheckpoints | undefined {
+    const folder = this.#folder;
+    if (folder === undefined) return undefined;
+    const model = this.#model;
+    const done = folder.state.model ?? undefined;
+    return {
+      done,
+      load: () => model.load(wholeModel, folder.modelFile(done?.epochs ?? 0)),
+      store: async (state) => {
+        await model.store(wholeModel, folder.modelFile(state.epochs));
+        await folder.update({ model: state });
+      },
+    };
+  }
+
+  results(): Pick<Calibrated, "checkpoint" | "keyMeans"> {
     const { config, tensors } = this.#checkpoint;
     const { hiddenSize, kvHeads, headDim, vocabSize, layers } = config;
     const model = this.#model;
@@ -162,8 +209,7 @@ class Run {
       values.set(FINAL_NORM, model.getModelVector("finalNorm", hiddenSize));
       values.set(LM_HEAD, model.getModelVector("head", vocabSize * hiddenSize));
     }
-    const roundedRows = new Map([...matrices].map(([name, matrix]) => [name, matrix.roundedRows]));
-    return { checkpoint: withTrained(this.#checkpoint, matrices, values), keyMeans, roundedRows };
+    return { checkpoint: withTrained(this.#checkpoint, matrices, values), keyMeans };
   }
 
   /** Gives the library a layer as it was trained, and the grids of what is exact already. */
@@ -191,18 +237,18 @@ class Run {
   }
 }
 
-function emptyGrid(rows: number, columns: number, format: WeightFormat): GridMatrix {
-  const groups = Math.ceil(columns / 64);
-  return {
-    positions: new Float32Array(rows * columns),
-    scales: new Float32Array(rows * groups),
-    zeroHalves: new Uint16Array(rows * groups),
-    keep: weightFormats[format].sparse ? new Uint8Array(rows * columns) : null,
-  };
-}
-
-/** Where a matrix is 2:4 already: what is not zero; else null. */
-function maskOf(weights: Float32Array, rows: number, columns: number): Uint8Array | null {
-  for (let r = 0; r < rows; r++) if (!isTwoOfFour(weights, r * columns, columns)) return null;
-  return Uint8Array.from(weights, (weight) => Number(weight !== 0));
+/** Hash of everything that the results depend on; of the weights, the tables stand for all. */
+function fingerprint(
+  { config }: Checkpoint,
+  tables: readonly Float32Array[],
+  options: CalibratedOptions,
+): string {
+  const { formats, sequences, hadamard, centered, reconstruct, finetune, seed } = options;
+  const hash = createHash("sha256");
+  hash.update(
+    JSON.stringify({ config, formats: [...formats], hadamard, centered, reconstruct, finetune, seed }),
+  );
+  hash.update(Int32Array.from(sequences.flat()));
+  for (const table of tables) hash.update(table);
+  return hash.digest("hex");
 }

@@ -1,6 +1,8 @@
-import { keepPatterns, matrixLayout, type WeightFormat } from "../format/weight-layout.ts";
+import { groupSize } from "../format/limits.ts";
+import { keepPatterns, matrixLayout, type WeightFormat, weightFormats } from "../format/weight-layout.ts";
 import { emptyRows } from "../format/weight-pack.ts";
 import type { GridMatrix } from "../native/native-model.ts";
+import { isTwoOfFour } from "./prune.ts";
 import { RowQuantizer } from "./quantize-rows.ts";
 
 /**
@@ -38,4 +40,21 @@ export function exactMatrix(
     }
   }
   return matrix;
+}
+
+/** Room for a matrix on the grids of a format. */
+export function emptyGrid(rows: number, columns: number, format: WeightFormat): GridMatrix {
+  const groups = Math.ceil(columns / groupSize);
+  return {
+    positions: new Float32Array(rows * columns),
+    scales: new Float32Array(rows * groups),
+    zeroHalves: new Uint16Array(rows * groups),
+    keep: weightFormats[format].sparse ? new Uint8Array(rows * columns) : null,
+  };
+}
+
+/** Where a matrix is 2:4 already: what is not zero; else null. */
+export function maskOf(weights: Float32Array, rows: number, columns: number): Uint8Array | null {
+  for (let r = 0; r < rows; r++) if (!isTwoOfFour(weights, r * columns, columns)) return null;
+  return Uint8Array.from(weights, (weight) => Number(weight !== 0));
 }

@@ -21,10 +21,14 @@ export interface Prepared {
   readonly keyMeans: readonly Float32Array[] | undefined;
   readonly source: KeyMeanSource;
   readonly training: TrainingResult | undefined;
+  /** Removes what is not needed any more once the image is complete. */
+  finish(): Promise<void>;
 }
 
 /** Sequences that a model writes for itself where no text is given: half the length, and fewer. */
 const selfWritten = { count: 64, length: 128 } as const;
+
+const nothing = async () => {};
 
 /** What the key means will be calibrated on. */
 export function keyMeanSource(
@@ -59,10 +63,11 @@ export async function prepare(
   const source = keyMeanSource(checkpoint, recipe, options);
   const { calibration: text } = options;
   if (recipe.method === "rtn") {
-    if (source === "none") return { checkpoint, keyMeans: undefined, source, training: undefined };
+    if (source === "none")
+      return { checkpoint, keyMeans: undefined, source, training: undefined, finish: nothing };
     const onProgress = (part: number) => steps.phase(part, "calibrating key means");
     const keyMeans = await calibrateKeyMeans(checkpoint, { text, onProgress, signal });
-    return { checkpoint, keyMeans, source, training: undefined };
+    return { checkpoint, keyMeans, source, training: undefined, finish: nothing };
   }
   const sequences = await calibrationSequences(checkpoint, recipe, options, steps, signal);
   const calibrated = await calibrate(checkpoint, {
@@ -76,9 +81,17 @@ export async function prepare(
     seed: options.seed ?? 1,
     onProgress: steps.phase,
     signal,
+    output: options.output,
+    resume: options.resume ?? false,
   });
   const keyMeans = source === "none" ? undefined : calibrated.keyMeans;
-  return { checkpoint: calibrated.checkpoint, keyMeans, source, training: calibrated.model };
+  return {
+    checkpoint: calibrated.checkpoint,
+    keyMeans,
+    source,
+    training: calibrated.model,
+    finish: calibrated.finish,
+  };
 }
 
 async function calibrationSequences(

@@ -36,6 +36,8 @@ export interface QuantizeOptions {
   readonly finetune?: number | undefined;
   /** Threads of the native library; default: as many as there are processors. Results do not depend on it. */
   readonly threads?: number | undefined;
+  /** Go on with the training that a killed run with the same options left beside the output. */
+  readonly resume?: boolean | undefined;
   /** Seed of the order of training and of text that the model writes, default 1. */
   readonly seed?: number | undefined;
   /** First positions that every token attends to: default of the image's sessions, 4 unless given. */

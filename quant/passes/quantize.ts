@@ -55,6 +55,7 @@ export async function quantizeCheckpoint(
       const tensors = await writeSections(checkpoint, prepared, plan, files, writer, steps);
       throwIfAborted(hooks.signal);
       await writer.finish();
+      await prepared.finish();
       const { bitsPerWeight, weights, method } = plan.header.quantization;
       return {
         image: options.output,

@@ -22,6 +22,16 @@ export interface Schedule {
   /** Called after every step with the part done and the loss; may throw to stop. */
   readonly onStep: (part: number, loss: number) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Keeps the state after every epoch; absent where a killed run is to begin anew. */
+  readonly checkpoints?: TrainingCheckpoints | undefined;
+}
+
+/** Where training writes its state, and what an earlier run left. */
+export interface TrainingCheckpoints {
+  readonly done: (TrainingResult & { readonly epochs: number }) | undefined;
+  /** Puts the model back to what it was after `done`. */
+  load(): Promise<void>;
+  store(state: TrainingResult & { readonly epochs: number }): Promise<void>;
 }
 
 /** Loss on the held-out sequences before training and at its best. */
@@ -49,28 +59,34 @@ export async function train(
   set: TrainingSet,
   schedule: Schedule,
 ): Promise<TrainingResult> {
-  const { epochs, batch, rates, seed, onStep, signal } = schedule;
-  const before = await model.loss(layer, set.heldOut);
-  let best = before;
+  const { epochs, batch, rates, seed, onStep, signal, checkpoints } = schedule;
+  const done = checkpoints?.done;
   model.prepare(layer);
   model.save(layer);
+  if (done !== undefined) await checkpoints?.load();
+  const before = done?.before ?? (await model.loss(layer, set.heldOut));
+  let best = done?.best ?? before;
   const random = new Random(seed);
   const order = Int32Array.from(set.train);
   const perEpoch = Math.ceil(order.length / batch);
   const steps = epochs * perEpoch;
-  for (let step = 0; step < steps; step++) {
-    if (signal?.aborted === true) throw new InterruptedError("Quantizing was interrupted.");
-    const inEpoch = step % perEpoch;
-    if (inEpoch === 0) shuffle(order, random);
-    const sequences = order.slice(inEpoch * batch, (inEpoch + 1) * batch);
-    const loss = await model.train(layer, sequences, step + 1, scaled(rates, rateFactor(step, steps)));
-    onStep((step + 1) / steps, loss);
-    if (inEpoch < perEpoch - 1) continue;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    shuffle(order, random);
+    if (done !== undefined && epoch < done.epochs) continue;
+    for (let i = 0; i < perEpoch; i++) {
+      if (signal?.aborted === true)
+        throw new InterruptedError("Quantizing was interrupted; with --resume it goes on.");
+      const step = epoch * perEpoch + i;
+      const sequences = order.slice(i * batch, (i + 1) * batch);
+      const loss = await model.train(layer, sequences, step + 1, scaled(rates, rateFactor(step, steps)));
+      onStep((step + 1) / steps, loss);
+    }
     const now = await model.loss(layer, set.heldOut);
     if (now < best) {
       best = now;
       model.save(layer);
     }
+    await checkpoints?.store({ before, best, epochs: epoch + 1 });
   }
   model.restore(layer);
   return { before, best };

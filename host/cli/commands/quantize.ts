@@ -27,6 +27,7 @@ interface CommandOptions {
   method?: Method;
   reconstruct?: number;
   finetune?: number;
+  resume?: boolean;
   threads?: number;
   seed?: number;
   sinks?: number;
@@ -82,6 +83,7 @@ export function addQuantize(program: Command, run: RunVerb): void {
     )
     .option("--no-center-k", "do not centre them")
     .option("--calibration <text>", "text file to calibrate on (default: what the model writes itself)")
+    .option("--resume", "go on with the training of a run that was killed, given the same options")
     .addOption(
       numberOption("--threads <n>", "threads (default: one a processor)", z.number().int().min(1).max(1024)),
     )
