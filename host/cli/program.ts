@@ -6,6 +6,8 @@ import { addBuild } from "./commands/build.ts";
 import { addChat } from "./commands/chat.ts";
 import { addDevices } from "./commands/devices.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addEnv } from "./commands/env.ts";
+import { addEstimate } from "./commands/estimate.ts";
 import { addFlash } from "./commands/flash.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addPerplexity } from "./commands/perplexity.ts";
@@ -103,11 +105,13 @@ function createProgram(context: CliContext, run: RunVerb): Command {
     addPerplexity,
     addBench,
     addVerify,
+    addEstimate,
     addInspect,
     addDoctor,
     addDevices,
     addBuild,
     addFlash,
+    addEnv,
   ]) {
     // Commands made by `command` inherit the settings above.
     add(program, run);

@@ -1,16 +1,14 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, openImage } from "../../quant/format/image.ts";
 import type { ImageHeader } from "../../quant/format/image-header.ts";
-import { platforms } from "../../quant/format/platform.ts";
 import type { EngineName } from "../config/engine.ts";
-import { cacheFolder, packageRoot } from "../config/paths.ts";
+import { packageRoot } from "../config/paths.ts";
 import type { Device } from "../device/device.ts";
+import { emulationFile } from "../device/emulation-file.ts";
 import { requireListed } from "../device/manifest.ts";
 import { openDevice, parseDeviceSpecification } from "../device/open.ts";
-import { emulationXclbin } from "../device/xclbin/index.ts";
-import { DeviceError, InputError, UsageError } from "../errors.ts";
+import { DeviceError, UsageError } from "../errors.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { textCodec } from "./codec.ts";
 import { Model } from "./model.ts";
@@ -78,9 +76,8 @@ export async function openConfiguredDevice(
   }: Pick<LoadOptions, "device" | "engine" | "threads" | "xclbin"> = {},
 ): Promise<Device> {
   const { kind } = parseDeviceSpecification(name);
-  const file = await (kind === "emulator"
-    ? emulationFile(platform, xclbin)
-    : bitstreamFile(platform, xclbin));
+  if (kind === "emulator") refuseXclbin(xclbin);
+  const file = await (kind === "emulator" ? emulationFile(platform) : bitstreamFile(platform, xclbin));
   const device = await openDevice(name, { engine, threads });
   try {
     device.load(file);
@@ -113,40 +110,11 @@ async function bitstreamFile(platform: string, given: string | undefined): Promi
   });
 }
 
-/** The emulation's xclbin as a file, because XRT loads files. Written beside and renamed, as runs may be parallel. */
-async function emulationFile(name: string, given: string | undefined): Promise<string> {
-  if (given !== undefined) {
-    throw new UsageError(
-      "XCLBIN_FOR_EMULATOR",
-      `The emulator makes its own xclbin and takes none (${given}).`,
-      {
-        hint: "Name a card with --device xrt:0, or leave --xclbin out.",
-      },
-    );
-  }
-  const platform = Object.hasOwn(platforms, name) ? platforms[name] : undefined;
-  if (platform === undefined) {
-    throw new InputError(
-      "PLATFORM_UNKNOWN",
-      `The image is for the platform "${name}", which is unknown here.`,
-      {
-        hint: `Quantize the checkpoint again for one of ${Object.keys(platforms).join(", ")}.`,
-      },
-    );
-  }
-  const bytes = emulationXclbin(platform);
-  const folder = join(cacheFolder(), "emulation");
-  const file = join(folder, `${name}.xclbin`);
-  const present = await readFile(file).catch(() => undefined);
-  if (present !== undefined && Buffer.compare(present, bytes) === 0) return file;
-  await mkdir(folder, { recursive: true });
-  const partial = `${file}.${process.pid}.partial`;
-  try {
-    await writeFile(partial, bytes);
-    await rename(partial, file);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  }
-  return file;
+function refuseXclbin(given: string | undefined): void {
+  if (given === undefined) return;
+  throw new UsageError(
+    "XCLBIN_FOR_EMULATOR",
+    `The emulator makes its own xclbin and takes none (${given}).`,
+    { hint: "Name a card with --device xrt:0, or leave --xclbin out." },
+  );
 }

@@ -16,6 +16,7 @@ const VERBS = [
   "devices",
   "build",
   "flash",
+  "env",
 ];
 const doctor = (services: () => Promise<never>) => ({ services: { doctor: services } });
 

@@ -1,0 +1,36 @@
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { platforms } from "../../quant/format/platform.ts";
+import { cacheFolder } from "../config/paths.ts";
+import { InputError } from "../errors.ts";
+import { emulationXclbin } from "./xclbin/index.ts";
+
+/**
+ * The emulation's xclbin of a platform as a file, because XRT loads files. Written beside and renamed, as programs may
+ * run in parallel.
+ * @returns its path, below the cache
+ * @throws InputError PLATFORM_UNKNOWN.
+ */
+export async function emulationFile(name: string): Promise<string> {
+  const platform = Object.hasOwn(platforms, name) ? platforms[name] : undefined;
+  if (platform === undefined) {
+    throw new InputError("PLATFORM_UNKNOWN", `The platform "${name}" is unknown here.`, {
+      hint: `The platforms are ${Object.keys(platforms).join(", ")}; quantize the checkpoint again for one of them.`,
+    });
+  }
+  const bytes = emulationXclbin(platform);
+  const folder = join(cacheFolder(), "emulation");
+  const file = join(folder, `${name}.xclbin`);
+  const present = await readFile(file).catch(() => undefined);
+  if (present !== undefined && Buffer.compare(present, bytes) === 0) return file;
+  await mkdir(folder, { recursive: true });
+  const partial = `${file}.${process.pid}.partial`;
+  try {
+    await writeFile(partial, bytes);
+    await rename(partial, file);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+  return file;
+}
