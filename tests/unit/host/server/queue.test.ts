@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { DeviceQueue, QueueFull } from "../../../../host/server/queue.ts";
+
+const never = new AbortController().signal;
+
+/** A job that ends when it is told to. */
+function job() {
+  let end!: () => void;
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return { end, work: () => ended };
+}
+
+describe("DeviceQueue", () => {
+  it("runs one job at a time, in the order in which they came", async () => {
+    const queue = new DeviceQueue(10);
+    const order: string[] = [];
+    let running = 0;
+    const jobs = ["a", "b", "c", "d"].map((name) =>
+      queue.run(never, async () => {
+        running++;
+        expect(running).toBe(1);
+        order.push(name);
+        await new Promise((resolve) => setTimeout(resolve, name === "a" ? 5 : 1));
+        running--;
+      }),
+    );
+    expect(queue.depth).toBe(3);
+    await Promise.all(jobs);
+    expect(order).toEqual(["a", "b", "c", "d"]);
+    expect(queue.running).toBe(false);
+  });
+
+  it("refuses what is over its bound at once, and takes jobs again later", async () => {
+    const queue = new DeviceQueue(1);
+    const first = job();
+    const second = job();
+    const running = queue.run(never, first.work);
+    const waiting = queue.run(never, second.work);
+    const refused = await queue.run(never, first.work).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(QueueFull);
+    expect((refused as QueueFull).retryAfterSeconds).toBeGreaterThanOrEqual(1);
+    first.end();
+    await running;
+    second.end();
+    await waiting;
+    expect(await queue.run(never, async () => 7)).toBe(7);
+  });
+
+  it("lets a waiting job leave; the others keep their order", async () => {
+    const queue = new DeviceQueue(5);
+    const first = job();
+    const order: number[] = [];
+    const running = queue.run(never, first.work);
+    const leave = new AbortController();
+    const gone = queue.run(leave.signal, async () => void order.push(1));
+    const stays = queue.run(never, async () => void order.push(2));
+    leave.abort(new Error("left"));
+    await expect(gone).rejects.toThrow("left");
+    expect(queue.depth).toBe(1);
+    first.end();
+    await Promise.all([running, stays]);
+    expect(order).toEqual([2]);
+  });
+
+  it("goes on after a job that fails", async () => {
+    const queue = new DeviceQueue(5);
+    const failing = queue.run(never, async () => {
+      throw new Error("broken");
+    });
+    const next = queue.run(never, async () => "fine");
+    await expect(failing).rejects.toThrow("broken");
+    expect(await next).toBe("fine");
+    await queue.idle();
+  });
+
+  it("does not begin a job whose signal has fired", async () => {
+    const queue = new DeviceQueue(5);
+    let begun = false;
+    const work = async () => {
+      begun = true;
+    };
+    await expect(queue.run(AbortSignal.abort(new Error("over")), work)).rejects.toThrow("over");
+    expect(begun).toBe(false);
+    expect(queue.running).toBe(false);
+  });
+});
