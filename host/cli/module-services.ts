@@ -36,6 +36,10 @@ export const moduleServices: Services = {
     const { inspectFile } = await import("./inspection.ts");
     return inspectFile(path);
   },
+  async estimate(request) {
+    const { estimateReport } = await import("../estimate/report.ts");
+    return estimateReport(request);
+  },
   async doctor() {
     const { doctor } = await import("../device/doctor.ts");
     return doctor();

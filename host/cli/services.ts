@@ -5,6 +5,7 @@ import type { Check, DeviceEntry } from "../device/check.ts";
 import type { Model } from "../engine/model.ts";
 import type { OpenModel, OpenModelOptions } from "../engine/open-model.ts";
 import type { VerifyReport } from "../engine/verify.ts";
+import type { EstimateReport, EstimateRequest } from "../estimate/report.ts";
 import type { Server, ServerOptions } from "../server/server.ts";
 
 /**
@@ -21,6 +22,7 @@ export interface Services {
   perplexity(request: PerplexityRequest, control: Control): Promise<PerplexityReport>;
   verify(request: VerifyRequest, control: Control): Promise<VerifyReport>;
   inspect(path: string): Promise<Inspection>;
+  estimate(request: EstimateRequest): Promise<EstimateReport>;
   doctor(): Promise<readonly Check[]>;
   devices(): Promise<readonly DeviceEntry[]>;
 }

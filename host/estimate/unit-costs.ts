@@ -33,8 +33,11 @@ export const unitCosts = {
     multiplies: 6,
     adds: 3,
     converts: 4,
-    /** Assumption: 128 block sums of 17 bits. */
-    blockSumsLut: 2176,
+    /**
+     * Block sums of P*V stay in the DSPs that make the products (two of 16 bits in P's 48). Assumption: eight of 128
+     * are read out a clock, each bit through a sixteen-to-one choice of five LUTs.
+     */
+    blockSumsLut: 680,
     /** Assumption: eight shifters and 64-bit adders, as a block of sixteen keys leaves sixteen clocks for them. */
     shiftAddLut: 1200,
     /** Score, weighted scale and minimum of a key. */

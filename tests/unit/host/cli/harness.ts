@@ -65,6 +65,7 @@ const missingServices: Services = {
   perplexity: missing,
   verify: missing,
   inspect: missing,
+  estimate: missing,
   doctor: missing,
   devices: missing,
 };
