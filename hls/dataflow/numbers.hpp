@@ -31,6 +31,13 @@ struct ExactNumbers {
 
 #endif
 
+/// What the kernel is built with.
+#ifdef ACCLLM_AP_INT
+using Numbers = ExactNumbers;
+#else
+using Numbers = NativeNumbers;
+#endif
+
 /// Bits that a signed number needs for magnitudes up to `largest`.
 constexpr int signed_bits(uint64_t largest) {
   int bits = 1;

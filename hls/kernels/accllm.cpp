@@ -1,21 +1,10 @@
 /// \file
-/// The kernel that v++ compiles for the U280: port declarations around execute_job. Arguments, bundles and
-/// banks come from quant/format/platform.ts; a test compares them with this signature.
+/// The kernel that v++ compiles for the U280: port declarations around the dataflow design. Arguments,
+/// bundles and banks come from quant/format/platform.ts; a test compares them with this signature.
 
-#include "execute.hpp"
+#include "accllm.hpp"
 
-namespace accel {
-namespace {
-
-/// On the card nothing watches a job, and cycles are not counted yet.
-struct NoMonitor {
-  static constexpr uint32_t counters = counter_source::none;
-  uint32_t before(const Descriptor&, const Job&) { return status_code::ok; }
-  void after(const Descriptor&, const Job&, const Ports&, uint64_t*) {}
-};
-
-}  // namespace
-}  // namespace accel
+#include "dataflow/design.hpp"
 
 extern "C" void accllm(
     const accel::Beat* w0, const accel::Beat* w1, const accel::Beat* w2, const accel::Beat* w3,
@@ -101,17 +90,16 @@ extern "C" void accllm(
 #pragma HLS INTERFACE m_axi port = io offset = slave bundle = gmem_io
 #pragma HLS INTERFACE s_axilite port = job
 #pragma HLS INTERFACE s_axilite port = return
-  static accel::Chip chip;
-  const accel::Ports ports = {
-      {w0,  w1,  w2,  w3,  w4,  w5,  w6,  w7,  w8,  w9,  w10, w11, w12, w13, w14, w15,
-       w16, w17, w18, w19, w20, w21, w22, w23, w24, w25, w26, w27, w28, w29, w30, w31},
-      32,
-      {kv0,  kv1,  kv2,  kv3,  kv4,  kv5,  kv6,  kv7,  kv8,  kv9,  kv10, kv11, kv12, kv13, kv14, kv15,
-       kv16, kv17, kv18, kv19, kv20, kv21, kv22, kv23, kv24, kv25, kv26, kv27, kv28, kv29, kv30, kv31},
-      32,
-      table,
-      io,
-  };
-  accel::NoMonitor monitor;
-  accel::execute_job(ports, job, chip, monitor);
+  using Config = accel::config::u280;
+  static_assert(Config::weight_channels == 32 && Config::kv_channels == 32, "one argument a channel");
+  static accel::dataflow::EngineMemory<Config> memory;
+  static accel::dataflow::Wires<Config, accel::Numbers> wires;
+  const accel::Beat* const weights[] = {w0,  w1,  w2,  w3,  w4,  w5,  w6,  w7,  w8,  w9,  w10,
+                                        w11, w12, w13, w14, w15, w16, w17, w18, w19, w20, w21,
+                                        w22, w23, w24, w25, w26, w27, w28, w29, w30, w31};
+  accel::Beat* const cache[] = {kv0,  kv1,  kv2,  kv3,  kv4,  kv5,  kv6,  kv7,  kv8,  kv9,  kv10,
+                                kv11, kv12, kv13, kv14, kv15, kv16, kv17, kv18, kv19, kv20, kv21,
+                                kv22, kv23, kv24, kv25, kv26, kv27, kv28, kv29, kv30, kv31};
+  const accel::dataflow::Memories memories = {weights, cache, table, io};
+  accel::dataflow::run_job<Config, accel::Numbers, accel::DspMultiplier>(memories, job, memory, wires);
 }

@@ -27,7 +27,7 @@ bool valid_cache(const Descriptor& d) {
 }
 
 /// Whether a descriptor's sizes are within the maxima L; nothing of it is executed otherwise.
-template <class L = config::u280>
+template <class L = FormatLimits>
 bool valid_descriptor(const Descriptor& d, uint32_t weight_channels) {
   switch (d.operation()) {
     case operation::embed:

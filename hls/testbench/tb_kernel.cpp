@@ -5,16 +5,10 @@
 
 #include "accllm/descriptor.hpp"
 #include "check.hpp"
+#include "kernels/accllm.hpp"
 
 using accel::Beat;
 namespace field = accel::field;
-
-extern "C" void accllm(const Beat*, const Beat*, const Beat*, const Beat*, const Beat*, const Beat*,
-                       const Beat*, const Beat*, const Beat*, const Beat*, const Beat*, const Beat*,
-                       const Beat*, const Beat*, const Beat*, const Beat*, const Beat*, const Beat*,
-                       const Beat*, const Beat*, const Beat*, const Beat*, const Beat*, const Beat*,
-                       const Beat*, const Beat*, const Beat*, const Beat*, Beat*, Beat*, Beat*, Beat*,
-                       const Beat*, Beat*, uint32_t);
 
 namespace {
 
@@ -54,7 +48,8 @@ struct Memory {
   uint32_t run() {
     const Beat* w = weights.data();
     Beat* k = kv.data();
-    accllm(w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, k, k, k, k,
+    accllm(w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, w, k,
+           k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k, k,
            table.data(), io.data(), 0);
     bench::check(accel::get_word(io[status], accel::status_field::magic) == accel::status_magic,
                  "status magic");

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "accllm/generated/config.hpp"
 #include "accllm/generated/format.hpp"
 
 namespace accel {
@@ -24,8 +23,18 @@ struct ActivationsOf {
   bool non_finite;
 };
 
-/// With the maxima that the host checks.
-using Activations = ActivationsOf<config::u280>;
+/// The format's own maxima, which the functional kernel takes.
+struct FormatLimits {
+  static constexpr uint32_t block_tokens = limit::block_tokens;
+  static constexpr uint32_t hidden = limit::hidden;
+  static constexpr uint32_t columns = limit::columns;
+  static constexpr uint32_t head_elements = limit::head_elements;
+  static constexpr uint32_t head_dim = limit::head_dim;
+  static constexpr uint32_t slots = limit::slots;
+  static constexpr uint32_t span = limit::span;
+  static constexpr uint32_t vocabulary = limit::vocabulary;
+};
+using Activations = ActivationsOf<FormatLimits>;
 
 /// A float32 buffer of the block; `stride` is both its capacity a token and the distance between tokens.
 struct FloatBuffer {

@@ -9,11 +9,11 @@ namespace accel::config {
 struct u280 {
   static constexpr uint32_t block_tokens = 16;
   static constexpr uint32_t hidden = 8192;
-  static constexpr uint32_t columns = 32768;
+  static constexpr uint32_t columns = 20480;
   static constexpr uint32_t head_elements = 8192;
-  static constexpr uint32_t head_dim = 256;
-  static constexpr uint32_t slots = 8192;
-  static constexpr uint32_t span = 8176;
+  static constexpr uint32_t head_dim = 128;
+  static constexpr uint32_t slots = 2080;
+  static constexpr uint32_t span = 2064;
   static constexpr uint32_t vocabulary = 262144;
   static constexpr uint32_t layers = 256;
   static constexpr uint32_t group_heads = 8;
@@ -31,11 +31,11 @@ struct u280 {
 struct u55c {
   static constexpr uint32_t block_tokens = 16;
   static constexpr uint32_t hidden = 8192;
-  static constexpr uint32_t columns = 32768;
+  static constexpr uint32_t columns = 20480;
   static constexpr uint32_t head_elements = 8192;
-  static constexpr uint32_t head_dim = 256;
-  static constexpr uint32_t slots = 8192;
-  static constexpr uint32_t span = 8176;
+  static constexpr uint32_t head_dim = 128;
+  static constexpr uint32_t slots = 2080;
+  static constexpr uint32_t span = 2064;
   static constexpr uint32_t vocabulary = 262144;
   static constexpr uint32_t layers = 256;
   static constexpr uint32_t group_heads = 8;
