@@ -6,7 +6,7 @@ import { Fifo, type Process, Simulator } from "./events.ts";
 export interface HbmBehaviour {
   /** Channels that are simulated; the array waits for all of them. */
   readonly channels: number;
-  /** Beats of a request. */
+  /** Beats of a request; the ports ask for 64 at once. */
   readonly burstBeats: number;
   /** Cycles from refresh to refresh. */
   readonly refreshInterval: number;
@@ -17,7 +17,7 @@ const refreshMicroseconds = 3.9;
 
 /** The channels behind a kernel of this clock. */
 export function hbmAt(clockMHz: number): HbmBehaviour {
-  return { channels: 4, burstBeats: 32, refreshInterval: refreshMicroseconds * clockMHz };
+  return { channels: 4, burstBeats: 64, refreshInterval: refreshMicroseconds * clockMHz };
 }
 
 /**

@@ -11,6 +11,7 @@ const VERBS = [
   "perplexity",
   "bench",
   "verify",
+  "estimate",
   "inspect",
   "doctor",
   "devices",
