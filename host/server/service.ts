@@ -12,15 +12,13 @@ import { DeviceError } from "../errors.ts";
 import { ApiError, ShuttingDown, shuttingDown } from "./api-error.ts";
 import { Metrics } from "./metrics.ts";
 import { DeviceQueue } from "./queue.ts";
+import type { ServiceState } from "./server-state.ts";
 
 /** What the server needs of a model. */
 export type ServedModel = Pick<
   OpenModel,
   "name" | "codec" | "tokenizer" | "template" | "plan" | "session" | "status" | "close"
 >;
-
-/** lost: the device failed and the model is being loaded again. */
-export type ServiceState = "loading" | "ready" | "lost" | "draining";
 
 export interface ServiceOptions {
   readonly load: () => Promise<ServedModel>;

@@ -1,30 +1,5 @@
-import type { ModelService, ServiceState } from "./service.ts";
-
-/** What the page shows of the device. Nothing in it names a file or a path of the host. */
-export interface ServerState {
-  readonly state: ServiceState;
-  readonly queue: { readonly waiting: number; readonly limit: number; readonly running: boolean };
-  /** Absent while no model is loaded. */
-  readonly model?: {
-    readonly name: string;
-    readonly template: string;
-    readonly device: string;
-    readonly engine: string;
-    readonly promptLimit: number;
-    readonly modelledTokensPerSecond: number | null;
-  };
-  readonly kv?: {
-    readonly sinks: number;
-    readonly window: number;
-    /** Tokens of the sequence that is in the cache. */
-    readonly position: number;
-  };
-  readonly memory?: {
-    readonly banks: readonly { readonly name: string; readonly bytes: number }[];
-    /** `bank` is an index of `banks`. */
-    readonly buffers: readonly { readonly name: string; readonly bank: number; readonly bytes: number }[];
-  };
-}
+import type { ServerState } from "./server-state.ts";
+import type { ModelService } from "./service.ts";
 
 export function describeState(service: ModelService): ServerState {
   const { queue, loaded } = service;

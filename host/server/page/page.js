@@ -1,7 +1,7 @@
 import { drawBanks, drawWindow, formatRate } from "./picture.js";
 import { streamChat } from "./stream.js";
 
-/** @typedef {import("../state.ts").ServerState} ServerState */
+/** @typedef {import("../server-state.ts").ServerState} ServerState */
 
 /**
  * @template {Element} T

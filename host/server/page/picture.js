@@ -1,4 +1,4 @@
-/** @typedef {import("../state.ts").ServerState} ServerState */
+/** @typedef {import("../server-state.ts").ServerState} ServerState */
 
 const WIDTH = 600;
 const HEIGHT = 56;
