@@ -10,7 +10,10 @@ const image = process.argv[2] ?? (await ensureImage({ shape: "tinyllama-1.1b", f
 const rounds = Number(process.argv[3] ?? 5);
 await readFile(image);
 
-/** Milliseconds until the first byte of stdout. */
+/**
+ * Milliseconds until the first byte of stdout.
+ * @returns {Promise<number>}
+ */
 function firstByte() {
   const start = performance.now();
   const child = spawn(
@@ -19,13 +22,14 @@ function firstByte() {
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   return new Promise((resolve, reject) => {
+    /** @type {number | undefined} */
     let first;
     child.stdout.once("data", () => {
       first = performance.now() - start;
     });
     child.once("error", reject);
     child.once("close", (code) =>
-      code === 0 ? resolve(first) : reject(new Error(`accllm run ended with ${code}`)),
+      code === 0 && first !== undefined ? resolve(first) : reject(new Error(`accllm run ended with ${code}`)),
     );
   });
 }
