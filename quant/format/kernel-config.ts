@@ -13,8 +13,8 @@ export interface KernelConfig {
   readonly kvChannels: number;
   /** Memory channel of kv0: equal channels mean one port that serves weights and cache alike. */
   readonly firstKvChannel: number;
-  /** Query heads that share one pass over their keys and values. */
-  readonly groupHeads: number;
+  /** Query heads served at once, each by a lane of its own; a beat of the cache goes to all lanes that share it. */
+  readonly lanes: number;
   /** Query heads whose centering terms one row of distances serves in a clock. */
   readonly centeringHeads: number;
   /** Beats of weights between a channel and its array. */
@@ -30,7 +30,7 @@ export interface KernelConfig {
 }
 
 const shared = {
-  groupHeads: 8,
+  lanes: timingParameters.attentionLanes,
   centeringHeads: timingParameters.meanMacs / 128,
   keyFifo: 64,
   commandFifo: 16,
@@ -79,7 +79,7 @@ export const kernelConfigs: Readonly<Record<string, KernelConfig>> = {
   tiny: {
     ...card(platforms.tiny!),
     limits: tinyLimits,
-    groupHeads: 2,
+    lanes: 4,
     weightFifo: 32,
     prefetchBeats: 32,
     keyFifo: 8,

@@ -162,6 +162,10 @@ ACCLLM_API int accllmQuantAdvance(void* handle, int layer) {
   return guarded([&] { modelOf(handle).advance(layer); });
 }
 
+ACCLLM_API int accllmQuantRelease(void* handle, int layer) {
+  return guarded([&] { modelOf(handle).release(layer); });
+}
+
 /** Layer -1 is the whole model in training. */
 ACCLLM_API int accllmQuantStore(void* handle, int layer, const char* path) {
   return guarded([&] { modelOf(handle).store(layer, path); });

@@ -51,6 +51,7 @@ export interface QuantFunctions {
   accllmQuantTarget(model: Handle, layer: number): number;
   accllmQuantLayer(model: Handle, layer: number, damping: number): number;
   accllmQuantAdvance(model: Handle, layer: number): number;
+  accllmQuantRelease(model: Handle, layer: number): number;
   accllmQuantStore(model: Handle, layer: number, path: string): number;
   accllmQuantLoad(model: Handle, layer: number, path: string): number;
   accllmQuantPrepare(model: Handle, layer: number): number;
@@ -112,6 +113,7 @@ export const quantDeclarations: Readonly<
   accllmQuantTarget: ["int", ["void *", "int"]],
   accllmQuantLayer: ["int", ["void *", "int", "double"]],
   accllmQuantAdvance: ["int", ["void *", "int"]],
+  accllmQuantRelease: ["int", ["void *", "int"]],
   accllmQuantStore: ["int", ["void *", "int", "const char *"]],
   accllmQuantLoad: ["int", ["void *", "int", "const char *"]],
   accllmQuantPrepare: ["int", ["void *", "int"]],

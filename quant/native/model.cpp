@@ -118,6 +118,13 @@ void Model::advance(int index) {
   visitStream(index, [&](int64_t at, Batch batch) {
     block_.forward(weights, &quantizedStream_[at], batch, activations_[0], &quantizedStream_[at]);
   });
+  Layer& layer = layers_.at(index);
+  for (std::vector<float>& original : layer.original) std::vector<float>().swap(original);
+  for (QuantLinear& matrix : layer.linear) {
+    std::vector<float>().swap(matrix.gradient);
+    matrix.positionMoments = Moments();
+    matrix.scaleMoments = Moments();
+  }
 }
 
 void Model::prepare(int index) {

@@ -73,8 +73,12 @@ class Model {
   void target(int layer);
   /** Quantizes the matrices of a layer that are not frozen on what the quantized stream feeds them. */
   void quantizeLayer(int layer, float damping);
-  /** Takes the quantized stream through the quantized layer. */
+  /** Takes the quantized stream through the quantized layer; frees the float layer and what training it took.
+   */
   void advance(int layer);
+
+  /** Frees a layer that is done with. */
+  void release(int layer) { layers_.at(layer) = Layer(); }
 
   /** Mean squared difference between the layer's output and the float stream, over the stream's mean square.
    */

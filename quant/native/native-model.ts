@@ -144,6 +144,11 @@ export class NativeModel {
     return this.#run("accllmQuantAdvance", layer);
   }
 
+  /** Frees a layer that is done with. */
+  release(layer: number): void {
+    this.#call("accllmQuantRelease", layer);
+  }
+
   /** Writes a quantized layer, or the {@link wholeModel} in training, to a file. */
   store(layer: number, path: string): Promise<void> {
     return this.#run("accllmQuantStore", layer, path);

@@ -98,6 +98,9 @@ class Run {
   readonly #set: TrainingSet;
   readonly #options: CalibratedOptions;
   readonly #folder: WorkFolder | undefined;
+  readonly #matrices = new Map<string, TrainedMatrix>();
+  readonly #values = new Map<string, Float32Array>();
+  readonly #keyMeans: Float32Array[] = [];
   /** Whether some matrix is 2:4. */
   readonly #kind: "dense" | "sparse";
 
@@ -115,8 +118,15 @@ class Run {
     this.#kind = [...options.formats.values()].includes("w2s24") ? "sparse" : "dense";
   }
 
-  /** Quantizes one layer and trains it if that is asked for. */
+  /** Quantizes one layer and trains it if that is asked for; takes it out where nothing is left to do. */
   async layer(layer: number): Promise<TrainingResult[]> {
+    const results = await this.#quantizeLayer(layer);
+    await this.#step(this.#model.advance(layer));
+    if (this.#options.finetune === 0) this.#take(layer);
+    return results;
+  }
+
+  async #quantizeLayer(layer: number): Promise<TrainingResult[]> {
     const { reconstruct, signal, seed, finetune } = this.#options;
     const model = this.#model;
     const layers = this.#checkpoint.config.layers;
@@ -135,7 +145,6 @@ class Run {
     const folder = this.#folder;
     if (folder !== undefined && layer < folder.state.layers.length) {
       await this.#step(model.load(layer, folder.layerFile(layer)));
-      await this.#step(model.advance(layer));
       return [folder.state.layers[layer] ?? []].flat();
     }
     await this.#step(model.quantizeLayer(layer, damping));
@@ -150,7 +159,6 @@ class Run {
       await this.#step(model.store(layer, folder.layerFile(layer)));
       await folder.update({ layers: [...folder.state.layers, result ?? null] });
     }
-    await this.#step(model.advance(layer));
     return result === undefined ? [] : [result];
   }
 
@@ -184,32 +192,37 @@ class Run {
   }
 
   results(): Pick<Calibrated, "checkpoint" | "keyMeans"> {
-    const { config, tensors } = this.#checkpoint;
-    const { hiddenSize, kvHeads, headDim, vocabSize, layers } = config;
-    const model = this.#model;
-    const matrices = new Map<string, TrainedMatrix>();
-    const values = new Map<string, Float32Array>();
-    const keyMeans: Float32Array[] = [];
-    for (let layer = 0; layer < layers; layer++) {
-      for (const matrix of layerMatrices) {
-        const name = layerTensorName(layer, matrix);
-        const { rows, cols } = tensors.get(name)!;
-        const format = this.#options.formats.get(name)!;
-        const out = emptyGrid(rows, cols, format);
-        model.getLinear(layer, matrix, out);
-        matrices.set(name, finishMatrix(rows, cols, out, gridKind(format).maxCode));
-      }
-      for (const norm of ["inputNorm", "postNorm"] as const) {
-        values.set(layerTensorName(layer, norm), model.getLayerVector(layer, norm, hiddenSize));
-      }
-      keyMeans.push(model.getLayerVector(layer, "keyMean", kvHeads * headDim));
-    }
+    const { hiddenSize, vocabSize, layers } = this.#checkpoint.config;
     if (this.#options.finetune > 0) {
-      values.set(EMBEDDING, model.getModelVector("embedding", vocabSize * hiddenSize));
-      values.set(FINAL_NORM, model.getModelVector("finalNorm", hiddenSize));
-      values.set(LM_HEAD, model.getModelVector("head", vocabSize * hiddenSize));
+      for (let layer = 0; layer < layers; layer++) this.#take(layer);
+      const values = this.#values;
+      values.set(EMBEDDING, this.#model.getModelVector("embedding", vocabSize * hiddenSize));
+      values.set(FINAL_NORM, this.#model.getModelVector("finalNorm", hiddenSize));
+      values.set(LM_HEAD, this.#model.getModelVector("head", vocabSize * hiddenSize));
     }
-    return { checkpoint: withTrained(this.#checkpoint, matrices, values), keyMeans };
+    return {
+      checkpoint: withTrained(this.#checkpoint, this.#matrices, this.#values),
+      keyMeans: this.#keyMeans,
+    };
+  }
+
+  /** Takes a finished layer out of the library, which frees it. */
+  #take(layer: number): void {
+    const { hiddenSize, kvHeads, headDim } = this.#checkpoint.config;
+    const model = this.#model;
+    for (const matrix of layerMatrices) {
+      const name = layerTensorName(layer, matrix);
+      const { rows, cols } = this.#checkpoint.tensors.get(name)!;
+      const format = this.#options.formats.get(name)!;
+      const out = emptyGrid(rows, cols, format);
+      model.getLinear(layer, matrix, out);
+      this.#matrices.set(name, finishMatrix(rows, cols, out, gridKind(format).maxCode));
+    }
+    for (const norm of ["inputNorm", "postNorm"] as const) {
+      this.#values.set(layerTensorName(layer, norm), model.getLayerVector(layer, norm, hiddenSize));
+    }
+    this.#keyMeans.push(model.getLayerVector(layer, "keyMean", kvHeads * headDim));
+    model.release(layer);
   }
 
   /** Gives the library a layer as it was trained, and the grids of what is exact already. */

@@ -7,8 +7,8 @@ import { type RoundedRow, roundScales } from "./round.ts";
 export interface TrainedMatrix {
   readonly rows: number;
   readonly columns: number;
-  /** [rows][columns]: twice code - zero. Dropped weights are 0. */
-  readonly doubled: Int16Array;
+  /** [rows][columns]: twice code - zero. Dropped weights are 0. Eight bits do for up to four-bit codes. */
+  readonly doubled: Int8Array | Int16Array;
   /** [rows][groups]: half the scale, after rounding to an integer under the row's exponent. */
   readonly halfScales: Float64Array;
   /** Rows with a scale that lost bits. */
@@ -23,7 +23,7 @@ export function finishMatrix(
   maxCode: number,
 ): TrainedMatrix {
   const groups = Math.ceil(columns / groupSize);
-  const doubled = new Int16Array(rows * columns);
+  const doubled = maxCode <= 15 ? new Int8Array(rows * columns) : new Int16Array(rows * columns);
   const halfScales = new Float64Array(rows * groups);
   const integers = new Uint16Array(groups);
   const rounded: RoundedRow = { exponent: 0, lostBits: false };
