@@ -9,9 +9,18 @@
  *     }
  */
 export type { GenerationOptions } from "./config/generation.ts";
-export type { DoneEvent, DoneReason, GenerateOptions, TokenEvent, TopLogprob } from "./engine/generate.ts";
+export { type ChatPrompt, chatPrompt } from "./engine/chat-prompt.ts";
+export {
+  type DoneEvent,
+  type DoneReason,
+  type GenerateOptions,
+  generate,
+  type TokenEvent,
+  type TopLogprob,
+} from "./engine/generate.ts";
 export { type LoadOptions, loadModel } from "./engine/load.ts";
 export type { Model } from "./engine/model.ts";
+export { type OpenModel, type OpenModelOptions, openModel } from "./engine/open-model.ts";
 export {
   AccllmError,
   DeviceError,
@@ -20,3 +29,4 @@ export {
   ToolchainError,
   UsageError,
 } from "./errors.ts";
+export type { ChatMessage } from "./text/chat-template.ts";
