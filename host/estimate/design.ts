@@ -12,8 +12,11 @@ export interface Design {
 
 /** What to change of a platform's design. */
 export interface DesignChange {
-  /** Channels for weights; those of the cache follow where they are shared. */
+  /** Channels for weights, and for the cache unless `kvChannels` says otherwise. */
   readonly channels?: number | undefined;
+  readonly kvChannels?: number | undefined;
+  /** Other parameters of the timing table. */
+  readonly parameters?: Partial<TimingParameters> | undefined;
   /** Products of int8 and a 2-bit plane a clock behind one weight channel. */
   readonly planeMacs?: number | undefined;
   readonly clockMHz?: number | undefined;
@@ -29,12 +32,13 @@ export function designOf(platformName: string, change: DesignChange = {}): Desig
   }
   const clockMHz = change.clockMHz ?? base.clockMHz;
   const weightChannels = change.channels ?? base.weightChannels;
-  const kvChannels = change.channels ?? base.kvChannels;
+  const kvChannels = change.kvChannels ?? change.channels ?? base.kvChannels;
   const platform = { ...base, weightChannels, kvChannels };
   const parameters = {
     ...timingParameters,
     beatsPer10kCycles: channelRate(base.channelBytesPerSecond, clockMHz, beatBytes),
     planeMacs: change.planeMacs ?? timingParameters.planeMacs,
+    ...change.parameters,
   };
   return { platform, clockMHz, parameters };
 }

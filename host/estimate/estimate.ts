@@ -6,7 +6,7 @@ import { planMemory } from "../engine/plan.ts";
 import { AccllmError } from "../errors.ts";
 import { addResources, cards, type Resources, resourceNames, usableShare } from "./card.ts";
 import { type Design, designOf } from "./design.ts";
-import { powerOf, type Watts } from "./power.ts";
+import { type PowerModel, powerModel, powerOf, type Watts } from "./power.ts";
 import { designModules, type Module } from "./resources.ts";
 import { type BusyCycles, prefillCycles, timeline } from "./timeline.ts";
 import { commandStream, relaidHeader, type Window } from "./workload.ts";
@@ -48,7 +48,13 @@ export interface Estimate {
 }
 
 /** Bytes that an embedding row and the logits take in DDR are left out: they are no HBM traffic. */
-export function estimate(header: ImageHeader, design: Design, context: number, window: Window): Estimate {
+export function estimate(
+  header: ImageHeader,
+  design: Design,
+  context: number,
+  window: Window,
+  model: PowerModel = powerModel,
+): Estimate {
   const { platform, clockMHz, parameters } = design;
   const laidOut = relaidHeader(header, platform);
   const descriptors = commandStream(laidOut, platform, window);
@@ -67,6 +73,7 @@ export function estimate(header: ImageHeader, design: Design, context: number, w
     decodeTokensPerSecond * bytesPerToken,
     clockMHz,
     memories,
+    model,
   );
   const card = cards[platform.name] ?? cards.u280!;
   const share = mapResources((name) => (resources[name] + card.shell[name]) / card.total[name]);
