@@ -1,9 +1,12 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { openImage } from "../../quant/format/image.ts";
-import { imageMagic } from "../../quant/format/image-header.ts";
+import { type ImageHeader, imageMagic } from "../../quant/format/image-header.ts";
+import { platforms } from "../../quant/format/platform.ts";
 import { openCheckpoint } from "../../quant/io/checkpoint.ts";
-import { parseXclbin, xclbinLimits } from "../device/xclbin/index.ts";
-import { InputError } from "../errors.ts";
+import { parseXclbin, type Xclbin, xclbinLimits } from "../device/xclbin/index.ts";
+import { type BankUse, bankMap } from "../engine/bank-map.ts";
+import { planMemory } from "../engine/plan.ts";
+import { AccllmError, InputError } from "../errors.ts";
 import { formatBytes, formatCount } from "./render/units.ts";
 import type { Inspection } from "./services.ts";
 
@@ -83,9 +86,10 @@ async function inspectImage(path: string): Promise<Inspection> {
   try {
     const { header } = image;
     const { size } = await stat(path);
+    const memory = plannedMemory(header);
     return {
       kind: "image",
-      json: { kind: "image", path, bytes: size, header },
+      json: { kind: "image", path, bytes: size, header, memory },
       sections: [
         {
           title: "Image",
@@ -99,6 +103,7 @@ async function inspectImage(path: string): Promise<Inspection> {
         },
         { title: "Model", rows: valuesOf(header.model) },
         { title: "Platform", rows: valuesOf(header.platform) },
+        memoryOnDevice(memory),
         { title: "Quantization", rows: valuesOf(header.quantization) },
         { title: "KV cache", rows: valuesOf(header.kv) },
         {
@@ -124,6 +129,43 @@ async function inspectImage(path: string): Promise<Inspection> {
   }
 }
 
+/** The bank map of an image on its platform, or why it does not fit there. */
+function plannedMemory(header: ImageHeader): readonly BankUse[] | { readonly problem: string } {
+  const { name } = header.platform;
+  const platform = Object.hasOwn(platforms, name) ? platforms[name] : undefined;
+  if (platform === undefined) return { problem: `The platform "${name}" is unknown here.` };
+  try {
+    return bankMap(planMemory(header, platform));
+  } catch (error) {
+    if (error instanceof AccllmError) return { problem: error.message };
+    throw error;
+  }
+}
+
+function memoryOnDevice(memory: ReturnType<typeof plannedMemory>): Inspection["sections"][number] {
+  const title = "Memory on the device";
+  if ("problem" in memory) return { title, rows: [["does not fit", memory.problem]] };
+  return {
+    title,
+    rows: memory.map(({ bank, bytes, used, buffers }) => [
+      bank,
+      `${formatBytes(used)} of ${formatBytes(bytes)}`,
+      buffers.map((buffer) => `${buffer.argument} ${formatBytes(buffer.bytes)}`).join(", "),
+    ]),
+  };
+}
+
+/** "w0, kv0" for a bank: the arguments that a connection leads there. */
+function argumentsByBank({ groupConnections, kernels, groups }: Xclbin): ReadonlyMap<string, string> {
+  const names = new Map<string, string[]>();
+  for (const { argument, memory } of groupConnections) {
+    const tag = groups[memory]!.tag;
+    const name = kernels[0]?.arguments[argument]?.name ?? `argument ${argument}`;
+    names.set(tag, [...(names.get(tag) ?? []), name]);
+  }
+  return new Map([...names].map(([tag, list]) => [tag, list.join(", ")]));
+}
+
 async function inspectXclbin(path: string, size: number): Promise<Inspection> {
   if (size > xclbinLimits.fileBytes) {
     throw new InputError(
@@ -131,9 +173,9 @@ async function inspectXclbin(path: string, size: number): Promise<Inspection> {
       `${path} has ${size} bytes; an xclbin has at most ${xclbinLimits.fileBytes}.`,
     );
   }
-  const { uuid, platform, mode, memories, clocks, kernels, ips, keyValues } = parseXclbin(
-    await readFile(path),
-  );
+  const xclbin = parseXclbin(await readFile(path));
+  const { uuid, platform, mode, memories, clocks, kernels, ips, keyValues, build } = xclbin;
+  const connected = argumentsByBank(xclbin);
   const banks = memories.filter(({ used }) => used);
   return {
     kind: "xclbin",
@@ -152,6 +194,8 @@ async function inspectXclbin(path: string, size: number): Promise<Inspection> {
         base: hex(memory.base),
       })),
       keyValues,
+      connections: Object.fromEntries(connected),
+      ...(build === undefined ? {} : { build }),
     },
     sections: [
       {
@@ -171,7 +215,12 @@ async function inspectXclbin(path: string, size: number): Promise<Inspection> {
       })),
       {
         title: "Memory",
-        rows: banks.map(({ tag, bytes, base }) => [tag, formatBytes(Number(bytes)), hex(base)]),
+        rows: banks.map(({ tag, bytes, base }) => [
+          tag,
+          formatBytes(Number(bytes)),
+          hex(base),
+          connected.get(tag) ?? "no argument",
+        ]),
       },
     ],
   };

@@ -21,8 +21,6 @@ function random(): number {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 }
 
-type B = DeviceBuffer;
-
 interface Opened {
   readonly device: XrtDevice;
   readonly kernel: Kernel;
@@ -33,9 +31,9 @@ async function open(): Promise<Opened> {
   const device = (await openDevice("emulator", { libraryPath })) as XrtDevice;
   device.load(xclbin);
   const kernel = device.openKernel("accllm");
-  const names = ["w0", "w1", "kv0", "table", "io"];
-  const [w0, w1, kv0, table, io] = names.map((name) => kernel.allocate(name, 4096)) as [B, B, B, B, B];
-  return { device, kernel, args: { w0, w1, kv0, table, io } };
+  const buffer = (name: string) => kernel.allocate(name, 4096);
+  const [w0, w1, kv0] = [buffer("w0"), buffer("w1"), buffer("kv0")];
+  return { device, kernel, args: { w0, w1, kv0, table: buffer("table"), io: buffer("io") } };
 }
 
 const expected: string[] = [];

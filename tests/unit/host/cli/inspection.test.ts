@@ -43,6 +43,13 @@ describe("inspectFile", () => {
     expect(json).toMatchObject({ header: { generator: "test 1.2", quantization: { weights: "w2s24" } } });
     expect(() => JSON.stringify(json)).not.toThrow();
     expect(sections.find(({ title }) => title === "Model")!.rows).toContainEqual(["hiddenSize", "256"]);
+    const banks = sections.find(({ title }) => title === "Memory on the device")!.rows;
+    expect(banks).toHaveLength(34);
+    expect(banks[0]).toEqual([
+      "HBM[0]",
+      expect.stringMatching(/ of 268 MB$/),
+      expect.stringMatching(/^w0 .*, kv0 /),
+    ]);
   });
 
   it("tells an xclbin's kernel, banks and UUID, in plain JSON", async () => {
@@ -51,7 +58,8 @@ describe("inspectFile", () => {
     expect(json).toMatchObject({ mode: "sw_emu", computeUnits: ["accllm:accllm_1"] });
     expect(() => JSON.stringify(json)).not.toThrow();
     const memory = sections.find(({ title }) => title === "Memory")!.rows;
-    expect(memory).toContainEqual(["HBM[1]", "268 MB", "0x10000000"]);
+    expect(memory).toContainEqual(["HBM[1]", "268 MB", "0x10000000", "w1, kv1"]);
+    expect(json).toMatchObject({ connections: { "DDR[1]": "io" } });
   });
 
   it.each([
