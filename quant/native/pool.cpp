@@ -28,13 +28,15 @@ void Pool::run(int64_t items, int64_t chunk, const Part& part) {
     items_ = items;
     chunk_ = chunk;
     next_ = 0;
-    busy_ = static_cast<int>(threads_.size());
+    open_ = true;
     round_++;
   }
   start_.notify_all();
   takeParts();
   std::unique_lock<std::mutex> lock(mutex_);
-  done_.wait(lock, [this] { return busy_ == 0; });
+  // A thread that has not woken yet need not: nothing is left for it.
+  open_ = false;
+  done_.wait(lock, [this] { return active_ == 0; });
 }
 
 void Pool::work() {
@@ -42,13 +44,14 @@ void Pool::work() {
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      start_.wait(lock, [&] { return stop_ || round_ != seen; });
+      start_.wait(lock, [&] { return stop_ || (open_ && round_ != seen); });
       if (stop_) return;
       seen = round_;
+      active_++;
     }
     takeParts();
     std::lock_guard<std::mutex> lock(mutex_);
-    if (--busy_ == 0) done_.notify_one();
+    if (--active_ == 0) done_.notify_one();
   }
 }
 

@@ -36,7 +36,9 @@ class Pool {
   int64_t chunk_ = 1;
   std::atomic<int64_t> next_{0};
   uint64_t round_ = 0;
-  int busy_ = 0;
+  /** Whether threads may still join the loop, and how many are in it. */
+  bool open_ = false;
+  int active_ = 0;
   bool stop_ = false;
 };
 
