@@ -7,7 +7,7 @@
 
 /// \file
 /// The key-centering term from a table of distances on chip (docs/numerics.md, "attend" 2): every distance is
-/// read once and meets the queries of all cache channels of the wave.
+/// read once and meets the queries of all lanes.
 
 namespace accel::dataflow {
 
@@ -18,7 +18,7 @@ template <class C>
 constexpr uint32_t distance_row_beats = ceil_div(C::head_dim, 32);
 
 template <class C, class Jobs, class Rows, class Codes, class Factors, class Means>
-void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&means)[C::kv_channels]) {
+void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&means)[C::lanes]) {
   Beat table[distance_rows<C>][distance_row_beats<C>];
 #pragma HLS BIND_STORAGE variable = table type = ram_2p impl = uram
 #pragma HLS ARRAY_PARTITION variable = table complete dim = 2
@@ -35,18 +35,16 @@ void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&m
       }
       continue;
     }
-    int16_t query[C::kv_channels][C::group_heads][C::head_dim];
-    float factor[C::kv_channels][C::group_heads];
+    int16_t query[C::lanes][C::head_dim];
+    float factor[C::lanes];
 #pragma HLS ARRAY_PARTITION variable = query complete dim = 0
     const uint32_t head_dim = job.cache.head_dim;
-    for (uint32_t unit = 0; unit < job.units; ++unit) {
-      for (uint32_t q = 0; q < job.queries; ++q) {
-        factor[unit][q] = factors.read();
-        for (uint32_t b = 0; b < ceil_div(head_dim, 32); ++b) {
-          const Beat beat = codes.read();
-          for (uint32_t i = 0; i < 32 && 32 * b + i < head_dim; ++i) {
-            query[unit][q][32 * b + i] = static_cast<int16_t>(get_bits(beat, 16 * i, 16));
-          }
+    for (uint32_t lane = 0; lane < job.lanes; ++lane) {
+      factor[lane] = factors.read();
+      for (uint32_t b = 0; b < ceil_div(head_dim, 32); ++b) {
+        const Beat beat = codes.read();
+        for (uint32_t i = 0; i < 32 && 32 * b + i < head_dim; ++i) {
+          query[lane][32 * b + i] = static_cast<int16_t>(get_bits(beat, 16 * i, 16));
         }
       }
     }
@@ -57,17 +55,15 @@ void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&m
       const uint32_t distance = (walk.sink(slot) ? job.sink_position : job.position) - walk.position(slot);
       // A record that lies about the sinks' query position must not read outside of the table.
       const Beat* row = table[distance < distance_rows<C> ? distance : 0];
-      for (uint32_t unit = 0; unit < job.units; ++unit) {
-        for (uint32_t q = 0; q < job.queries; ++q) {
-#pragma HLS PIPELINE II = 1
-          int64_t sum = 0;
-          for (uint32_t i = 0; i < head_dim; ++i) {
+      for (uint32_t lane = 0; lane < job.lanes; ++lane) {
+#pragma HLS UNROLL factor = 16
+        int64_t sum = 0;
+        for (uint32_t i = 0; i < head_dim; ++i) {
 #pragma HLS UNROLL factor = 128
-            const auto entry = static_cast<int16_t>(get_bits(row[i / 32], (i % 32) * 16, 16));
-            sum += int32_t{query[unit][q][i]} * entry;
-          }
-          means[unit].write(static_cast<float>(sum) * factor[unit][q]);
+          const auto entry = static_cast<int16_t>(get_bits(row[i / 32], (i % 32) * 16, 16));
+          sum += int32_t{query[lane][i]} * entry;
         }
+        means[lane].write(static_cast<float>(sum) * factor[lane]);
       }
     }
   }

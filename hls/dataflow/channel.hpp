@@ -20,23 +20,6 @@ void burst(const Beat* memory, uint32_t first, uint32_t beats, Stream& out) {
   }
 }
 
-/// A region of values: the first beat of every block holds scales, the others codes.
-template <class Scales, class Codes>
-void burst_values(const Beat* memory, const ChannelCommand& command, Scales& scales, Codes& codes) {
-  uint32_t in_block = 0;
-  for (uint32_t i = 0; i < command.beats; ++i) {
-#pragma HLS PIPELINE II = 1
-#pragma HLS LOOP_TRIPCOUNT min = 16 max = 8192
-    const Beat beat = memory[command.first + i];
-    if (in_block == 0) {
-      scales.write(beat);
-    } else {
-      codes.write(beat);
-    }
-    in_block = in_block + 1 == command.size ? 0 : in_block + 1;
-  }
-}
-
 /// Writes one vector: its word into the block's beat of scales, its nibbles into the beats of codes.
 template <class Stream>
 void write_vector(Beat* memory, const ChannelCommand& command, Stream& vectors) {
@@ -64,23 +47,20 @@ void write_vector(Beat* memory, const ChannelCommand& command, Stream& vectors) 
 
 /// Serves a channel until it is told to stop. `cache` is null in a channel without cache, `weights` in one
 /// without weights.
-template <class Commands, class Weights, class Keys, class Scales, class Codes, class Vectors>
-void serve_channel(const Beat* weight_memory, Beat* cache, Commands& commands, Weights* weights, Keys* keys,
-                   Scales* scales, Codes* codes, Vectors* vectors) {
+template <class Commands, class Weights, class Cached, class Vectors>
+void serve_channel(const Beat* weight_memory, Beat* cache_memory, Commands& commands, Weights* weights,
+                   Cached* cache, Vectors* vectors) {
   for (;;) {
     const ChannelCommand command = commands.read();
     switch (command.kind) {
       case ChannelCommand::weights:
         burst(weight_memory, command.first, command.beats, *weights);
         break;
-      case ChannelCommand::keys:
-        burst(cache, command.first, command.beats, *keys);
-        break;
-      case ChannelCommand::values:
-        burst_values(cache, command, *scales, *codes);
+      case ChannelCommand::cache:
+        burst(cache_memory, command.first, command.beats, *cache);
         break;
       case ChannelCommand::write:
-        write_vector(cache, command, *vectors);
+        write_vector(cache_memory, command, *vectors);
         break;
       default:
         return;

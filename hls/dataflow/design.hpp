@@ -5,6 +5,7 @@
 #include "cache_quantizer.hpp"
 #include "centering.hpp"
 #include "channel.hpp"
+#include "deal.hpp"
 #include "engine.hpp"
 #include "rows.hpp"
 #include "sequencer.hpp"
@@ -42,8 +43,7 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
     region.add("channel", c, [&, c, k, has_weights, has_cache] {
       serve_channel(has_weights ? memory.weights[c] : nullptr, has_cache ? memory.cache[k] : nullptr,
                     w.channel_commands[c], has_weights ? &w.weights[c] : nullptr,
-                    has_cache ? &w.keys[k] : nullptr, has_cache ? &w.value_scales[k] : nullptr,
-                    has_cache ? &w.value_codes[k] : nullptr, has_cache ? &w.cache_vectors[k] : nullptr);
+                    has_cache ? &w.cache[k] : nullptr, has_cache ? &w.cache_vectors[k] : nullptr);
     });
   }
   region.add("feed", 0, [&] { feed_activations<C>(w.feed_jobs, w.codes, w.chain[0]); });
@@ -60,7 +60,8 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
   });
   region.add("cache quantizer", 0,
              [&] { quantize_cache<C>(w.cache_jobs, w.cache_floats, w.cache_vectors, w.cache_flags); });
-  for (uint32_t k = 0; k < C::kv_channels; ++k) {
+  region.add("deal", 0, [&] { deal_cache<C>(w.deal_jobs, w.cache, w.keys, w.value_scales, w.value_codes); });
+  for (uint32_t k = 0; k < C::lanes; ++k) {
 #pragma HLS UNROLL
     region.add("score", k, [&, k] {
       score_keys<C, Numbers, Multiplier>(w.attention_jobs[k], w.queries[k], w.query_scalars[k], w.keys[k],

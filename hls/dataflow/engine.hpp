@@ -221,31 +221,29 @@ class Engine {
     const bool centered = d.has(flag::centered);
     const uint32_t position = token_word(t, token_field::position);
     const uint32_t sink_position = token_word(t, token_field::sink_position);
-    const uint32_t queries = waves.queries(wave);
+    const uint32_t lanes = waves.lanes(wave);
     if (centered) {
-      wires_.centering_jobs.write(
-          CenteringJob{CenteringJob::wave, 0, 0, position, sink_position, waves.units(wave), queries, c});
+      wires_.centering_jobs.write(CenteringJob{CenteringJob::wave, 0, 0, position, sink_position, lanes, c});
     }
-    for (uint32_t unit = 0; unit < waves.units(wave); ++unit) {
-      wires_.attention_jobs[unit].write(AttentionJob{false, centered, position, sink_position, queries,
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      wires_.attention_jobs[lane].write(AttentionJob{false, centered, position, sink_position,
                                                      d.float_field(field::attend::score_scale_bits), c});
-      for (uint32_t q = 0; q < queries; ++q) send_query(d, c, waves, wave, unit, q, t);
+      send_query(d, c, waves.head(wave, lane), waves.kv_head(wave, lane), lane, t);
     }
   }
 
-  void send_query(const Descriptor& d, const CacheShape& c, const Waves<C>& waves, uint32_t wave,
-                  uint32_t unit, uint32_t q, uint32_t t) {
+  void send_query(const Descriptor& d, const CacheShape& c, uint32_t head, uint32_t kv_head, uint32_t lane,
+                  uint32_t t) {
     const bool rotate = d.has(flag::hadamard);
-    const float* query = act_.q[t] + waves.head(wave, unit, q) * c.head_dim;
+    const float* query = act_.q[t] + head * c.head_dim;
     const Beat* angles = memory_.records[t] + 1;
     const QuantizedQuery window = quantize_query(query, c.head_dim, angles, 0, rotate, act_.non_finite);
     const QuantizedQuery sink =
         quantize_query(query, c.head_dim, angles, c.head_dim, rotate, act_.non_finite);
-    wires_.query_scalars[unit].write(QueryScalars{window.sum, sink.sum, window.scale, sink.scale});
-    send_codes<8>(wires_.queries[unit], window.codes, c.head_dim);
-    send_codes<8>(wires_.queries[unit], sink.codes, c.head_dim);
+    wires_.query_scalars[lane].write(QueryScalars{window.sum, sink.sum, window.scale, sink.scale});
+    send_codes<8>(wires_.queries[lane], window.codes, c.head_dim);
+    send_codes<8>(wires_.queries[lane], sink.codes, c.head_dim);
     if (!d.has(flag::centered)) return;
-    const uint32_t kv_head = waves.first_kv_head(wave) + unit;
     const MeanTerm mean = mean_term(query, memory_.row, kv_head * c.head_dim, c.head_dim,
                                     d.float_field(field::attend::mean_scale_bits), act_.non_finite);
     wires_.centering_factors.write(mean.factor);
@@ -267,17 +265,16 @@ class Engine {
   }
 
   void take_wave(const Descriptor& d, const CacheShape& c, const Waves<C>& waves, uint32_t wave) {
-    for (uint32_t unit = 0; unit < waves.units(wave); ++unit) {
-      for (uint32_t q = 0; q < waves.queries(wave); ++q) {
-        float* output = memory_.scratch + waves.head(wave, unit, q) * c.head_dim;
-        for (uint32_t i = 0; i < c.head_dim; i += beat_words) {
+    for (uint32_t lane = 0; lane < waves.lanes(wave); ++lane) {
+      float* output = memory_.scratch + waves.head(wave, lane) * c.head_dim;
+      for (uint32_t i = 0; i < c.head_dim; i += beat_words) {
 #pragma HLS PIPELINE II = 1
-          const Beat beat = wires_.outputs[unit].read();
-          for (uint32_t k = 0; k < beat_words && i + k < c.head_dim; ++k)
-            output[i + k] = float_of(get_word(beat, k));
+        const Beat beat = wires_.outputs[lane].read();
+        for (uint32_t k = 0; k < beat_words && i + k < c.head_dim; ++k) {
+          output[i + k] = float_of(get_word(beat, k));
         }
-        if (d.has(flag::hadamard)) rotate_output(output, c.head_dim);
       }
+      if (d.has(flag::hadamard)) rotate_output(output, c.head_dim);
     }
   }
 
@@ -311,10 +308,10 @@ class Engine {
     CenteringJob centering = {};
     centering.kind = CenteringJob::stop;
     wires_.centering_jobs.write(centering);
-    for (uint32_t unit = 0; unit < C::kv_channels; ++unit) {
+    for (uint32_t lane = 0; lane < C::lanes; ++lane) {
       AttentionJob attention = {};
       attention.stop = true;
-      wires_.attention_jobs[unit].write(attention);
+      wires_.attention_jobs[lane].write(attention);
     }
     wires_.cache_jobs.write(CacheJob{true, 0, 0});
     const bool cache_non_finite = wires_.cache_flags.read();

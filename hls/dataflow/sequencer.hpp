@@ -45,6 +45,7 @@ class Sequencer {
       wires_.channel_commands[c].write(ChannelCommand{ChannelCommand::stop, 0, 0, 0, 0});
     }
     wires_.table_commands.write(TableCommand{TableCommand::stop, 0, 0});
+    wires_.deal_jobs.write(DealJob{true, 0, 0, 0, 0, 0});
   }
 
  private:
@@ -165,14 +166,18 @@ class Sequencer {
     const CacheShape c = cache_shape(d, C::kv_channels);
     const Waves<C> waves(c, d.field(field::attend::heads));
     for (uint32_t t = first_token(d, job_); t < job_.tokens; ++t) {
-      const uint32_t beats = SlotWalk(c, position(t)).blocks() * c.block_beats;
+      const uint32_t blocks = SlotWalk(c, position(t)).blocks();
       for (uint32_t wave = 0; wave < waves.count; ++wave) {
+        const uint32_t first = waves.first_kv_head(wave);
+        wires_.deal_jobs.write(DealJob{false, first % C::kv_channels, waves.units(wave), waves.queries(wave),
+                                       blocks, c.block_beats});
         for (uint32_t unit = 0; unit < waves.units(wave); ++unit) {
-          const uint32_t head = (waves.first_kv_head(wave) + unit) / C::kv_channels;
-          auto& commands = wires_.channel_commands[C::first_kv_channel + unit];
-          commands.write(ChannelCommand{ChannelCommand::keys, cache_region(c, head, false), beats, 0, 0});
-          commands.write(
-              ChannelCommand{ChannelCommand::values, cache_region(c, head, true), beats, c.block_beats, 0});
+          for (uint32_t values = 0; values < 2; ++values) {
+#pragma HLS PIPELINE II = 1
+            const uint32_t region = cache_region(c, (first + unit) / C::kv_channels, values != 0);
+            wires_.channel_commands[C::first_kv_channel + (first + unit) % C::kv_channels].write(
+                ChannelCommand{ChannelCommand::cache, region, blocks * c.block_beats, 0, 0});
+          }
         }
       }
     }

@@ -41,35 +41,41 @@ class SlotWalk {
   const uint32_t current_;
 };
 
-/// Waves of an attend descriptor: every cache channel takes one of its heads, with up to C::group_heads of
-/// the query heads that share it.
+/// Waves of an attend descriptor: as many heads of keys and values as there are lanes for their query heads
+/// and channels to read them from. A head with more queries than lanes takes several waves.
 template <class C>
 struct Waves {
   uint32_t kv_heads;
   uint32_t group;
+  /// Waves of one head.
   uint32_t rounds;
+  /// Heads of keys and values in a wave.
+  uint32_t heads_at_once;
   uint32_t count;
 
   Waves(const CacheShape& c, uint32_t heads)
-      : kv_heads(c.kv_heads),
-        group(heads / c.kv_heads),
-        rounds(ceil_div(group, C::group_heads)),
-        count(ceil_div(c.kv_heads, C::kv_channels) * rounds) {}
+      : kv_heads(c.kv_heads), group(heads / c.kv_heads), rounds(ceil_div(group, C::lanes)) {
+    const uint32_t fit = group < C::lanes ? C::lanes / group : 1;
+    heads_at_once = fit < C::kv_channels ? fit : C::kv_channels;
+    count = ceil_div(kv_heads, heads_at_once) * rounds;
+  }
 
-  uint32_t first_kv_head(uint32_t wave) const { return wave / rounds * C::kv_channels; }
-  /// Channels with a head in this wave.
+  uint32_t first_kv_head(uint32_t wave) const { return wave / rounds * heads_at_once; }
   uint32_t units(uint32_t wave) const {
     const uint32_t left = kv_heads - first_kv_head(wave);
-    return left < C::kv_channels ? left : C::kv_channels;
+    return left < heads_at_once ? left : heads_at_once;
   }
-  uint32_t first_query(uint32_t wave) const { return wave % rounds * C::group_heads; }
+  uint32_t first_query(uint32_t wave) const { return wave % rounds * C::lanes; }
+  /// Query heads of each head of keys and values.
   uint32_t queries(uint32_t wave) const {
     const uint32_t left = group - first_query(wave);
-    return left < C::group_heads ? left : C::group_heads;
+    return left < C::lanes ? left : C::lanes;
   }
-  /// Head of the model: query `q` of unit `unit`.
-  uint32_t head(uint32_t wave, uint32_t unit, uint32_t q) const {
-    return (first_kv_head(wave) + unit) * group + first_query(wave) + q;
+  uint32_t lanes(uint32_t wave) const { return units(wave) * queries(wave); }
+  uint32_t kv_head(uint32_t wave, uint32_t lane) const { return first_kv_head(wave) + lane / queries(wave); }
+  /// Query head of the model that a lane serves.
+  uint32_t head(uint32_t wave, uint32_t lane) const {
+    return kv_head(wave, lane) * group + first_query(wave) + lane % queries(wave);
   }
 };
 

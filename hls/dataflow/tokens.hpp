@@ -21,12 +21,12 @@ constexpr uint32_t record_beats = 1 + ceil_div(2 * C::head_dim, beat_words);
 
 /// Work of a memory channel, in the order of the command stream.
 struct ChannelCommand {
-  enum Kind : uint32_t { stop, weights, keys, values, write };
+  enum Kind : uint32_t { stop, weights, cache, write };
   uint32_t kind;
   /// First beat; for `write` the block's.
   uint32_t first;
   uint32_t beats;
-  /// values: beats of a block. write: elements of a vector.
+  /// write: elements of a vector.
   uint32_t size;
   /// write: the slot's place in its block.
   uint32_t lane;
@@ -94,13 +94,24 @@ struct TileResult {
   float value[tile_rows];
 };
 
-/// Attention of one token over one head of keys and values, for up to C::group_heads query heads.
+/// Which lanes share the beats of which channels in one wave of attention.
+struct DealJob {
+  bool stop;
+  /// First cache channel and how many heads of keys and values, in channels that follow each other.
+  uint32_t first_channel;
+  uint32_t units;
+  /// Lanes of each head.
+  uint32_t queries;
+  uint32_t blocks;
+  uint32_t block_beats;
+};
+
+/// Attention of one token and query head.
 struct AttentionJob {
   bool stop;
   bool centered;
   uint32_t position;
   uint32_t sink_position;
-  uint32_t queries;
   float score_scale;
   CacheShape cache;
 };
@@ -123,9 +134,8 @@ struct CenteringJob {
   uint32_t rows;
   uint32_t position;
   uint32_t sink_position;
-  /// Cache channels at work and query heads of each.
-  uint32_t units;
-  uint32_t queries;
+  /// Lanes at work.
+  uint32_t lanes;
   CacheShape cache;
 };
 
@@ -164,18 +174,17 @@ constexpr uint32_t query_beats = 2 * ceil_div(C::head_dim, beat_bytes);
 /// Depths that follow from what a stage must hold before the next can start.
 template <class C>
 struct Depth {
-  /// A wave of queries waits while the one before is at work.
-  static constexpr uint32_t queries = C::group_heads * query_beats<C>;
-  static constexpr uint32_t query_scalars = C::group_heads;
+  /// A query waits while the one before is at work.
+  static constexpr uint32_t queries = query_beats<C>;
   static constexpr uint32_t head = 2;
   /// All scores of a head wait for its maximum.
-  static constexpr uint32_t scores = C::slots * C::group_heads;
+  static constexpr uint32_t scores = C::slots;
   /// All values' codes of a head wait for the largest exponent.
   static constexpr uint32_t value_codes =
       C::slots / kv_block_slots * ceil_div(kv_block_slots * C::head_dim / 2, beat_bytes);
   static constexpr uint32_t value_scales = 16;
   static constexpr uint32_t weights = 4 * kv_block_slots;
-  static constexpr uint32_t outputs = C::group_heads * ceil_div(C::head_dim, beat_words);
+  static constexpr uint32_t outputs = ceil_div(C::head_dim, beat_words);
   static constexpr uint32_t sums = C::head_dim;
   static constexpr uint32_t means = 64;
   static constexpr uint32_t table = 64;

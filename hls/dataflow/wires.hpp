@@ -19,9 +19,7 @@ struct Wires {
 
   // Memory to engines.
   hls::stream<Beat, C::weight_fifo> weights[C::weight_channels];
-  hls::stream<Beat, C::key_fifo> keys[C::kv_channels];
-  hls::stream<Beat, D::value_scales> value_scales[C::kv_channels];
-  hls::stream<Beat, D::value_codes> value_codes[C::kv_channels];
+  hls::stream<Beat, C::key_fifo> cache[C::kv_channels];
   hls::stream<Beat, D::table> table;
   hls::stream<Beat, D::table> distances;
 
@@ -34,22 +32,26 @@ struct Wires {
   hls::stream<TileResult, D::results> results;
 
   // Attention.
-  hls::stream<AttentionJob, 2> attention_jobs[C::kv_channels];
-  hls::stream<Beat, D::queries> queries[C::kv_channels];
-  hls::stream<QueryScalars, D::query_scalars> query_scalars[C::kv_channels];
+  hls::stream<DealJob, C::command_fifo> deal_jobs;
+  hls::stream<Beat, C::key_fifo> keys[C::lanes];
+  hls::stream<Beat, D::value_scales> value_scales[C::lanes];
+  hls::stream<Beat, D::value_codes> value_codes[C::lanes];
+  hls::stream<AttentionJob, 2> attention_jobs[C::lanes];
+  hls::stream<Beat, D::queries> queries[C::lanes];
+  hls::stream<QueryScalars, 2> query_scalars[C::lanes];
   hls::stream<CenteringJob, 2> centering_jobs;
   hls::stream<Beat, D::codes> centering_codes;
-  hls::stream<float, C::group_heads> centering_factors;
-  hls::stream<float, D::means> means[C::kv_channels];
-  hls::stream<AttentionJob, D::head> weigh_jobs[C::kv_channels];
-  hls::stream<float, D::scores> scores[C::kv_channels];
-  hls::stream<float, C::group_heads> largest[C::kv_channels];
-  hls::stream<AttentionJob, D::head> value_jobs[C::kv_channels];
-  hls::stream<SlotWeight, D::weights> slot_weights[C::kv_channels];
-  hls::stream<HeadSum, C::group_heads> heads[C::kv_channels];
-  hls::stream<AttentionJob, D::head> finish_jobs[C::kv_channels];
-  hls::stream<int64_t, D::sums> sums[C::kv_channels];
-  hls::stream<Beat, D::outputs> outputs[C::kv_channels];
+  hls::stream<float, C::lanes> centering_factors;
+  hls::stream<float, D::means> means[C::lanes];
+  hls::stream<AttentionJob, D::head> weigh_jobs[C::lanes];
+  hls::stream<float, D::scores> scores[C::lanes];
+  hls::stream<float, 2> largest[C::lanes];
+  hls::stream<AttentionJob, D::head> value_jobs[C::lanes];
+  hls::stream<SlotWeight, D::weights> slot_weights[C::lanes];
+  hls::stream<HeadSum, 2> heads[C::lanes];
+  hls::stream<AttentionJob, D::head> finish_jobs[C::lanes];
+  hls::stream<int64_t, D::sums> sums[C::lanes];
+  hls::stream<Beat, D::outputs> outputs[C::lanes];
 
   // The cache's way in, and io's way out.
   hls::stream<CacheJob, 2> cache_jobs;
@@ -61,6 +63,7 @@ struct Wires {
   Wires() {
     name_streams(channel_commands, "channel commands");
     name_streams(weights, "weights");
+    name_streams(cache, "cache");
     name_streams(keys, "keys");
     name_streams(value_scales, "value scales");
     name_streams(value_codes, "value codes");
@@ -84,6 +87,7 @@ struct Wires {
     table_commands.set_name("table commands");
     engine_commands.set_name("engine commands");
     job.set_name("job");
+    deal_jobs.set_name("deal jobs");
     records.set_name("records");
     table.set_name("table");
     distances.set_name("distances");

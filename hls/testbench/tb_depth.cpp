@@ -56,7 +56,7 @@ int main() {
   const std::string whole = deadlock_of<Whole>();
   bench::check(whole.empty(), whole.c_str());
   expect(deadlock_of<CutWeights>(), "stage 'channel 0' waits, stream 'weights 0' full (depth 16)");
-  expect(deadlock_of<CutValues>(), "stage 'channel 0' waits, stream 'value codes 0' full (depth 4)");
+  expect(deadlock_of<CutValues>(), "stage 'deal 0' waits, stream 'value codes 0' full (depth 4)");
   expect(deadlock_of<CutScores>(), "stage 'score 0' waits, stream 'scores 0' full (depth 8)");
   return bench::finish("tb_depth");
 }

@@ -16,7 +16,7 @@ struct u280 {
   static constexpr uint32_t span = 2064;
   static constexpr uint32_t vocabulary = 262144;
   static constexpr uint32_t layers = 256;
-  static constexpr uint32_t group_heads = 8;
+  static constexpr uint32_t lanes = 32;
   static constexpr uint32_t centering_heads = 16;
   static constexpr uint32_t key_fifo = 64;
   static constexpr uint32_t command_fifo = 16;
@@ -38,7 +38,7 @@ struct u55c {
   static constexpr uint32_t span = 2064;
   static constexpr uint32_t vocabulary = 262144;
   static constexpr uint32_t layers = 256;
-  static constexpr uint32_t group_heads = 8;
+  static constexpr uint32_t lanes = 32;
   static constexpr uint32_t centering_heads = 16;
   static constexpr uint32_t key_fifo = 64;
   static constexpr uint32_t command_fifo = 16;
@@ -60,7 +60,7 @@ struct tiny {
   static constexpr uint32_t span = 112;
   static constexpr uint32_t vocabulary = 1024;
   static constexpr uint32_t layers = 256;
-  static constexpr uint32_t group_heads = 2;
+  static constexpr uint32_t lanes = 4;
   static constexpr uint32_t centering_heads = 16;
   static constexpr uint32_t key_fifo = 8;
   static constexpr uint32_t command_fifo = 4;
