@@ -1,28 +1,38 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
+import { packageRoot } from "../../host/config/paths.ts";
 import { emulatorLibraryPath } from "../../host/device/native.ts";
 import { type OpenModelOptions, openModel } from "../../host/engine/open-model.ts";
 import { Server, type ServerOptions } from "../../host/server/server.ts";
 import { quantizeCheckpoint } from "../../quant/passes/quantize.ts";
+import { sourceFiles } from "../../scripts/setup/source-files.mjs";
+import { fingerprint } from "../../scripts/setup/stamp.mjs";
 import { demoCheckpoint } from "../unit/shared-data.ts";
 
 /** These tests run the real engine; where it is not built they are skipped by this. */
 export const emulatorBuilt = existsSync(emulatorLibraryPath());
 
-/** An image of the demo model in a folder of its own. */
+/** An image of the demo model. */
 export interface DemoImage {
   readonly path: string;
-  remove(): Promise<void>;
 }
 
+/**
+ * The image of the demo model, made once for all tests: it is kept under what it is made from, so that it is made
+ * again where the quantizer or the checkpoint has changed.
+ */
 export async function quantizeDemo(): Promise<DemoImage> {
-  const folder = await mkdtemp(join(tmpdir(), "accllm-serve-"));
+  const inputs = sourceFiles(packageRoot, ["quant", "models/demo"], () => true);
+  const key = fingerprint(packageRoot, inputs).slice(0, 16);
+  const folder = join(packageRoot, "build", "scratch", `serve-${key}`);
   const path = join(folder, "demo.accllm");
-  await quantizeCheckpoint({ checkpoint: demoCheckpoint, output: path });
-  return { path, remove: () => rm(folder, { recursive: true }) };
+  if (!existsSync(path)) {
+    await mkdir(folder, { recursive: true });
+    await quantizeCheckpoint({ checkpoint: demoCheckpoint, output: path });
+  }
+  return { path };
 }
 
 export interface RunningServer {

@@ -63,7 +63,6 @@ ${site} }`,
       nginx.kill("SIGTERM");
       await once(nginx, "exit");
       await Promise.all(servers.map(({ server }) => server.close(500)));
-      await image.remove();
       await rm(folder, { recursive: true });
     });
     const request = (seed: number, more: object = {}) =>

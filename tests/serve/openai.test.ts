@@ -16,7 +16,6 @@ describe.skipIf(!emulatorBuilt)("the official openai client, unchanged (needs th
   });
   afterAll(async () => {
     await running.server.close(1_000);
-    await image.remove();
   });
 
   /** What the library gives for the same settings, which is what the server has to give. */

@@ -31,7 +31,6 @@ describe.skipIf(!runs)("the page in a browser (needs chromium and the emulator b
   afterAll(async () => {
     await browser.close();
     await running.server.close(1_000);
-    await image.remove();
   });
   beforeEach(async () => {
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });

@@ -19,7 +19,6 @@ it.skipIf(!emulatorBuilt)(
       expect(server.service.state).toBe("ready");
     } finally {
       await server.close(1_000);
-      await image.remove();
     }
   },
 );
