@@ -104,7 +104,7 @@ function problemsOf(text: string): string[] {
   if (pragma === undefined) return [`unknown pragma ${written}`];
   const seen = new Set<string>();
   const problems: string[] = [];
-  for (const word of match[3]!
+  for (const word of rest
     .replace(/\s*=\s*/g, "=")
     .split(/\s+/)
     .filter(Boolean)) {
