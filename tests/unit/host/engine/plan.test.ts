@@ -75,7 +75,9 @@ describe("planMemory", () => {
 
   it("gives every memory argument of the platform a buffer in its bank", () => {
     const u280 = platforms.u280!;
-    const header = imageHeader(smallShape, { platform: { name: "u280", weightChannels: 32, kvChannels: 32 } });
+    const header = imageHeader(smallShape, {
+      platform: { name: "u280", weightChannels: 32, kvChannels: 32 },
+    });
     const plan = planMemory(header, u280);
     expect(plan.buffers.map((b) => [b.argument, b.bank])).toEqual(
       u280.kernelArguments.flatMap((a) => (a.kind === "memory" ? [[a.name, a.bank]] : [])),
