@@ -1,4 +1,4 @@
-import { beatBytes, limits } from "../../quant/format/limits.ts";
+import { beatBytes, limits, tileRows } from "../../quant/format/limits.ts";
 import { addResources, type Resources } from "./card.ts";
 import type { Design } from "./design.ts";
 import { unitCosts as cost } from "./unit-costs.ts";
@@ -18,12 +18,8 @@ const hiddenBuffers = 6;
 const innerBuffers = 2;
 /** Copies of the int8 activations, one a super logic region, so that they reach every channel. */
 const regions = 3;
-/** Products that one tile of either kind takes a clock. */
-const tileMacs = 128;
-/** Kept weights of a 2:4 beat, and its bytes of positions: four units of five bytes and a lone pattern. */
+/** Kept weights of a 2:4 beat. */
 const keptPerBeat = 128;
-const unitsPerBeat = 4;
-const positionBytes = 5;
 /** Exponents of a lane's blocks: half a block RAM. */
 const blockExponentBram = 0.5;
 
@@ -34,11 +30,10 @@ const blockExponentBram = 0.5;
 export function designModules({ platform, parameters: p }: Design): Module[] {
   const channels = platform.weightChannels;
   const ports = Math.max(channels, platform.kvChannels);
-  // Half of the products in DSPs, which the 4-bit cache needs; the other half in LUTs.
-  const tiles = p.planeMacs / tileMacs;
-  const dspTiles = Math.min(tiles, Math.max(1, tiles / 2));
-  const lutTiles = Math.max(0, tiles - dspTiles);
+  // Half of the rows in DSPs, which the 4-bit cache needs; the other half in LUTs.
   const beatsPerClock = p.planeMacs / keptPerBeat;
+  const rows = channels * beatsPerClock * tileRows;
+  const dspRows = channels * tileRows * Math.max(1, beatsPerClock / 2);
   const floats = (count: number) => uramOf(count * 4);
   const inner = innerBuffers * limits.columns * limits.blockTokens;
   const hidden = hiddenBuffers * limits.hidden * limits.blockTokens;
@@ -48,23 +43,10 @@ export function designModules({ platform, parameters: p }: Design): Module[] {
       // A URAM is 72 bits wide and 4,096 deep.
       uram: ports * Math.ceil((beatBytes * 8) / 72) * Math.ceil(p.prefetchBeats / 4096),
     }),
-    part("2:4 decoders", "array", {
-      lut:
-        channels * beatsPerClock * unitsPerBeat * (positionBytes * cost.base6ByteLut + cost.lonePatternLut),
-    }),
-    part("2:4 activation selectors", "array", {
-      lut: channels * beatsPerClock * keptPerBeat * cost.selectLut,
-    }),
-    part("matrix array, DSP tiles", "array", {
-      dsp: channels * dspTiles * (tileMacs / 2),
-      lut: channels * dspTiles * tileMacs * cost.packedProductLut,
-    }),
-    part("matrix array, LUT tiles", "array", {
-      lut: channels * lutTiles * cost.lutTile.lut,
-      ff: channels * lutTiles * cost.lutTile.ff,
-    }),
+    part("matrix array, DSP rows", "array", { ...scaled(cost.dspRow, dspRows) }),
+    part("matrix array, LUT rows", "array", { ...scaled(cost.lutRow, rows - dspRows) }),
     part("group scales and row sums", "array", {
-      dsp: channels * beatsPerClock * unitsPerBeat,
+      dsp: rows,
       lut: channels * cost.rowSumsLut,
     }),
     part("row conversion", "array", {

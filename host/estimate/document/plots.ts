@@ -63,7 +63,10 @@ function rooflinePlot(): string {
     x: { label: "int8 x 2-bit products a byte of HBM traffic", ticks, log: true },
     y: { label: "10^9 products/s", ticks: [250, 500, 1000, 2000, 4000], log: true },
     series: [
-      { name: "roof", points: ticks.map((x) => [x, Math.min(bandwidth * x, peak) / 1e9]) },
+      {
+        name: "roof",
+        points: [1, peak / bandwidth, 64].map((x) => [x, Math.min(bandwidth * x, peak) / 1e9]),
+      },
       { name: "decoding, 1 token", points: shown.map((model) => point(model, 1)), marks: true },
       { name: "prefill, 4 tokens", points: shown.map((model) => point(model, 4)), marks: true },
       { name: "prefill, 16 tokens", points: shown.map((model) => point(model, 16)), marks: true },

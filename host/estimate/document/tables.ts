@@ -190,6 +190,14 @@ async function sensitivity(): Promise<string> {
     const long = await documentEstimate("llama-2-7b", full, {}, power);
     rows.push([name, ...[short, long].flatMap((e) => [e.watts.toFixed(1), e.tokensPerJoule.toFixed(2)])]);
   }
+  const [short, long] = [
+    await documentEstimate("llama-2-7b", 512, {}, powerModel, "w2s24"),
+    await documentEstimate("llama-2-7b", full, {}, powerModel, "w2s24"),
+  ];
+  rows.push([
+    "as assumed, output matrix in 2 bits",
+    ...[short, long].flatMap((e) => [e.watts.toFixed(1), e.tokensPerJoule.toFixed(2)]),
+  ]);
   return markdown(["assumption", "W at 512", "token/J", "W at 2046", "token/J"], rows);
 }
 
