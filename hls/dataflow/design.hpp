@@ -25,9 +25,9 @@ struct Memories {
 
 /// Executes the job at beat `job` of io. Status and outputs are in io when it returns.
 ///
-/// C: configuration (generated/config.hpp). Numbers: number types of the integer datapath. Multiplier: what
-/// the products are made of.
-template <class C, class Numbers, class Multiplier>
+/// C: configuration (generated/config.hpp). Numbers: number types of the integer datapath. Multipliers: what
+/// the products of the matrices and those of the cache are made of (multiplier.hpp).
+template <class C, class Numbers, class MatrixMultiplier, class CacheMultiplier>
 void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<C, Numbers>& w) {
 #pragma HLS DATAFLOW
   Region region;
@@ -50,8 +50,8 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
   for (uint32_t c = 0; c < C::weight_channels; ++c) {
 #pragma HLS UNROLL
     region.add("array", c, [&, c] {
-      run_array<C, Numbers, Multiplier>(w.chain[c], c + 1 < C::weight_channels ? &w.chain[c + 1] : nullptr,
-                                        w.weights[c], w.tile_sums[c]);
+      run_array<C, Numbers, MatrixMultiplier>(
+          w.chain[c], c + 1 < C::weight_channels ? &w.chain[c + 1] : nullptr, w.weights[c], w.tile_sums[c]);
     });
   }
   region.add("rows", 0, [&] { finish_rows<C>(w.row_jobs, w.tile_sums, w.results); });
@@ -64,16 +64,17 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
   for (uint32_t k = 0; k < C::lanes; ++k) {
 #pragma HLS UNROLL
     region.add("score", k, [&, k] {
-      score_keys<C, Numbers, Multiplier>(w.attention_jobs[k], w.queries[k], w.query_scalars[k], w.keys[k],
-                                         w.means[k], w.weigh_jobs[k], w.scores[k], w.largest[k]);
+      score_keys<C, Numbers, CacheMultiplier>(w.attention_jobs[k], w.queries[k], w.query_scalars[k],
+                                              w.keys[k], w.means[k], w.weigh_jobs[k], w.scores[k],
+                                              w.largest[k]);
     });
     region.add("weigh", k, [&, k] {
       weigh_keys<C>(w.weigh_jobs[k], w.scores[k], w.largest[k], w.value_scales[k], w.value_jobs[k],
                     w.slot_weights[k], w.heads[k]);
     });
     region.add("values", k, [&, k] {
-      add_values<C, Numbers, Multiplier>(w.value_jobs[k], w.slot_weights[k], w.value_codes[k],
-                                         w.finish_jobs[k], w.sums[k]);
+      add_values<C, Numbers, CacheMultiplier>(w.value_jobs[k], w.slot_weights[k], w.value_codes[k],
+                                              w.finish_jobs[k], w.sums[k]);
     });
     region.add("finish", k, [&, k] { finish_heads(w.finish_jobs[k], w.heads[k], w.sums[k], w.outputs[k]); });
   }

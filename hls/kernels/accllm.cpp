@@ -101,5 +101,7 @@ extern "C" void accllm(
                                 kv11, kv12, kv13, kv14, kv15, kv16, kv17, kv18, kv19, kv20, kv21,
                                 kv22, kv23, kv24, kv25, kv26, kv27, kv28, kv29, kv30, kv31};
   const accel::dataflow::Memories memories = {weights, cache, table, io};
-  accel::dataflow::run_job<Config, accel::Numbers, accel::DspMultiplier>(memories, job, memory, wires);
+  // Matrices in LUTs, the cache in DSPs: together the DSPs would not suffice (docs/accelerator.md).
+  accel::dataflow::run_job<Config, accel::Numbers, accel::LutMultiplier, accel::DspMultiplier>(memories, job,
+                                                                                               memory, wires);
 }

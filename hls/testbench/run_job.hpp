@@ -52,7 +52,7 @@ void run_dataflow(RandomJob& job) {
   for (const std::vector<Beat>& channel : job.weights) weights.push_back(channel.data());
   for (std::vector<Beat>& channel : job.kv) kv.push_back(channel.data());
   const dataflow::Memories memory = {weights.data(), kv.data(), job.table.data(), job.io.data()};
-  dataflow::run_job<C, Numbers, Multiplier>(memory, 0, *chip, *wires);
+  dataflow::run_job<C, Numbers, Multiplier, Multiplier>(memory, 0, *chip, *wires);
 }
 
 }  // namespace bench
