@@ -19,6 +19,7 @@ export {
   type TopLogprob,
 } from "./engine/generate.ts";
 export { type LoadOptions, loadModel } from "./engine/load.ts";
+export { loadModels } from "./engine/load-several.ts";
 export type { Model } from "./engine/model.ts";
 export { type OpenModel, type OpenModelOptions, openModel } from "./engine/open-model.ts";
 export {
