@@ -1,6 +1,6 @@
 // accllm's fast engine against llama.cpp on this machine: TinyLlama-1.1B's shapes with random weights, W2 and 2:4
 // against Q2_K, at one thread and at two, pair by pair in alternation:
-//   node scripts/bench-peer.mjs [rounds] [formats: w2,w2s24] [threads: 1,2]
+//   node scripts/bench-peer.mjs [rounds] [formats: w2,w2s24] [threads: 1,2] [cases: decode,prefill]
 // llama.cpp is the prebuilt one of node-llama-cpp, installed into build/peer and no dependency of the project.
 import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
@@ -14,10 +14,11 @@ import { ensureImage } from "./bench/images.mjs";
 const rounds = Number(process.argv[2] ?? 5);
 const formats = (process.argv[3] ?? "w2,w2s24").split(",");
 const threadCounts = (process.argv[4] ?? "1,2").split(",").map(Number);
+const wanted = (process.argv[5] ?? "decode,prefill").split(",");
 const cases = [
   { kind: "decode", count: 16 },
   { kind: "prefill", count: 512 },
-];
+].filter(({ kind }) => wanted.includes(kind));
 const version = "3.22.1";
 
 const library = installPeer();
