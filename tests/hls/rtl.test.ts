@@ -30,7 +30,7 @@ describe.skipIf(!runs("verilator", "--version"))("Verilator", () => {
       "-pthread",
     ];
     const bench = [join(root, "hls/testbench/rtl_top.v"), join(root, "hls/testbench/tb_rtl.cpp")];
-    const make = ["-MAKEFLAGS", "OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1", "--output-split", "20000"];
+    const make = ["-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0", "--output-split", "20000"];
     const shape = ["--cc", "--exe", "--build", "-j", "2", "--top-module", "rtl_top", "-Mdir", out];
     await execa("verilator", [...shape, ...checks, ...flags, ...make, ...sources, ...bench]);
     const { stdout } = await execa(join(out, "Vrtl_top"));
