@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine_memory.hpp"
 #include "kernels/attention.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/execute.hpp"
@@ -12,18 +13,6 @@
 /// the cache and queries to the other engines. The functions it calls are those of hls/kernels.
 
 namespace accel::dataflow {
-
-/// What the vector engine keeps on chip.
-template <class C>
-struct EngineMemory {
-  ActivationsOf<C> act;
-  Beat records[C::block_tokens][record_beats<C>];
-  /// A row of the table: an embedding, gains or key means.
-  Beat row[(C::hidden > C::head_elements ? C::hidden : C::head_elements) / beat_words];
-  float scratch[C::hidden > C::head_elements ? C::hidden : C::head_elements];
-  /// Rows of logits on their way to whole beats.
-  Beat pending[C::block_tokens];
-};
 
 template <class C, class Numbers>
 class Engine {
@@ -159,16 +148,6 @@ class Engine {
 
   void send(uint32_t address, const Beat& beat) { wires_.store.write(StoreBeat{false, address, beat}); }
 
-  template <class Stream>
-  void send_floats(Stream& out, const float* values, uint32_t count) {
-    for (uint32_t i = 0; i < count; i += beat_words) {
-#pragma HLS PIPELINE II = 1
-      Beat beat = zero_beat();
-      for (uint32_t k = 0; k < beat_words && i + k < count; ++k) set_word(beat, k, bits_of(values[i + k]));
-      out.write(beat);
-    }
-  }
-
   void write_cache(const Descriptor& d, uint32_t first) {
     const CacheShape c = cache_shape(d, C::kv_channels);
     const bool rotate = d.has(flag::hadamard);
@@ -248,20 +227,6 @@ class Engine {
                                     d.float_field(field::attend::mean_scale_bits), act_.non_finite);
     wires_.centering_factors.write(mean.factor);
     send_codes<16>(wires_.centering_codes, mean.codes, c.head_dim);
-  }
-
-  /// Integers of Bits bits, as many a beat as it holds.
-  template <uint32_t Bits, class Stream>
-  void send_codes(Stream& out, const int32_t* codes, uint32_t count) {
-    constexpr uint32_t lanes = 8 * beat_bytes / Bits;
-    for (uint32_t i = 0; i < count; i += lanes) {
-#pragma HLS PIPELINE II = 1
-      Beat beat = zero_beat();
-      for (uint32_t k = 0; k < lanes && i + k < count; ++k) {
-        set_bits(beat, Bits * k, Bits, static_cast<uint32_t>(codes[i + k]) & ((1u << Bits) - 1));
-      }
-      out.write(beat);
-    }
   }
 
   void take_wave(const Descriptor& d, const CacheShape& c, const Waves<C>& waves, uint32_t wave) {
