@@ -1,11 +1,11 @@
 import type { ImageHeader } from "../../quant/format/image-header.ts";
 import { planImage, modelTensors as planTensors } from "../../quant/format/image-plan.ts";
+import { LM_HEAD } from "../../quant/format/inventory.ts";
 import { kvLayout } from "../../quant/format/kv-layout.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import type { ModelConfig } from "../../quant/format/model.ts";
 import type { Platform } from "../../quant/format/platform.ts";
 import type { WeightFormat } from "../../quant/format/weight-layout.ts";
-import { LM_HEAD } from "../../quant/io/inventory.ts";
 import type { Descriptor } from "../engine/commands.ts";
 import { forwardPass } from "../engine/forward-pass.ts";
 import { modelTensors } from "../engine/model-tensors.ts";

@@ -1,6 +1,6 @@
 import { InterruptedError } from "../../host/errors.ts";
+import { EMBEDDING, FINAL_NORM, type LayerTensor, LM_HEAD, layerTensorName } from "../format/inventory.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
-import { EMBEDDING, FINAL_NORM, type LayerTensor, LM_HEAD, layerTensorName } from "../io/inventory.ts";
 import type { Matrix } from "./linear.ts";
 
 /** One decoder layer in float32. */

@@ -1,4 +1,3 @@
-import { EMBEDDING, expectedTensors } from "../io/inventory.ts";
 import {
   alignSection,
   beatsOf,
@@ -10,6 +9,7 @@ import {
   sectionNames,
   weightSection,
 } from "./image-header.ts";
+import { EMBEDDING, expectedTensors } from "./inventory.ts";
 import { beatBytes, groupSize } from "./limits.ts";
 import type { ModelConfig } from "./model.ts";
 import { kernelAbiVersion, type Platform } from "./platform.ts";

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { InputError } from "../../host/errors.ts";
+import { EMBEDDING, LM_HEAD } from "../format/inventory.ts";
 import type { ModelConfig } from "./config.ts";
 import { openHuggingFace } from "./huggingface.ts";
-import { EMBEDDING, LM_HEAD } from "./inventory.ts";
 import { openLlama2c } from "./llama2c.ts";
 import { type OpenedWeights, readStoredRows, type StoredTensor, type WeightDtype } from "./stored-tensor.ts";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.ts";

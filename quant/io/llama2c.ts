@@ -1,6 +1,4 @@
 import { InputError } from "../../host/errors.ts";
-import { checkModelConfig, type ModelConfig } from "./config.ts";
-import { type OpenFile, openFile, readExactly } from "./file-range.ts";
 import {
   EMBEDDING,
   expectedTensors,
@@ -8,7 +6,9 @@ import {
   type LayerTensor,
   LM_HEAD,
   layerTensorName,
-} from "./inventory.ts";
+} from "../format/inventory.ts";
+import { checkModelConfig, type ModelConfig } from "./config.ts";
+import { type OpenFile, openFile, readExactly } from "./file-range.ts";
 import type { OpenedWeights, StoredTensor } from "./stored-tensor.ts";
 
 /** The legacy header: dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len as int32. */

@@ -1,7 +1,7 @@
 import { InputError } from "../../host/errors.ts";
+import { EMBEDDING, expectedTensors, LM_HEAD } from "../format/inventory.ts";
 import type { ModelConfig } from "./config.ts";
 import type { OpenFile } from "./file-range.ts";
-import { EMBEDDING, expectedTensors, LM_HEAD } from "./inventory.ts";
 import type { SafetensorsEntry } from "./safetensors.ts";
 import { isWeightDtype, type StoredTensor } from "./stored-tensor.ts";
 

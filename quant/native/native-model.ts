@@ -1,7 +1,7 @@
 import { AccllmError } from "../../host/errors.ts";
+import type { LayerTensor } from "../format/inventory.ts";
 import { ropeFrequencies } from "../format/rope.ts";
 import type { ModelConfig } from "../io/config.ts";
-import type { LayerTensor } from "../io/inventory.ts";
 import type { GridKind } from "../passes/grid.ts";
 import type { Handle, QuantFunctionName, QuantFunctions } from "./binding.ts";
 import { QuantLibrary } from "./library.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { InterruptedError } from "../../host/errors.ts";
+import { EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../format/inventory.ts";
 import { type WeightFormat, weightFormats } from "../format/weight-layout.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
-import { EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../io/inventory.ts";
 import { layerMatrices, NativeModel, type Rates, wholeModel } from "../native/native-model.ts";
 import { emptyGrid, exactMatrix, maskOf } from "./exact-matrix.ts";
 import { gridKind } from "./grid.ts";

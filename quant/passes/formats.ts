@@ -1,8 +1,8 @@
 import { UsageError } from "../../host/errors.ts";
 import type { TensorShape } from "../format/image-plan.ts";
+import { LM_HEAD } from "../format/inventory.ts";
 import type { WeightFormat } from "../format/weight-layout.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
-import { LM_HEAD } from "../io/inventory.ts";
 import { isTwoOfFour } from "./prune.ts";
 
 /** Gives a format to the tensors whose name a pattern matches. */

@@ -1,6 +1,6 @@
 import { FloatModel } from "../eval/float-model.ts";
+import { EMBEDDING, LM_HEAD } from "../format/inventory.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
-import { EMBEDDING, LM_HEAD } from "../io/inventory.ts";
 import { readSequences } from "./calibration-text.ts";
 import { writeSequences } from "./self-text.ts";
 

@@ -2,9 +2,9 @@ import { InputError } from "../../host/errors.ts";
 import { floatsToFloat16 } from "../format/float16.ts";
 import { beatsOf, type ImageHeader, sectionNames } from "../format/image-header.ts";
 import type { ImageWriter } from "../format/image-writer.ts";
+import { EMBEDDING } from "../format/inventory.ts";
 import { beatBytes } from "../format/limits.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
-import { EMBEDDING } from "../io/inventory.ts";
 
 /** Embedding weights that are converted at a time. */
 const stepWeights = 1 << 19;

@@ -27,6 +27,7 @@ describe("each rule can be broken", () => {
     ["koffi required", "host/engine/a.mjs", joined("require(", "'koffi')")],
     ["engine importing the command line", "host/engine/a.ts", importing("../cli/render/progress.ts")],
     ["format importing the host", "quant/format/a.ts", importing("../../host/device/device.ts")],
+    ["format importing the readers", "quant/format/a.ts", importing("../io/checkpoint.ts")],
     ["a path of this machine", "docs/a.md", joined("see /", "work/main/x")],
     ["somebody's home", "scripts/a.mjs", joined('"/', 'home/ann/x"')],
     ["a skipped test", "tests/unit/a.test.ts", joined("it", ".skip('a', () => {});")],

@@ -1,4 +1,4 @@
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./model.ts";
 
 export const EMBEDDING = "model.embed_tokens.weight";
 export const LM_HEAD = "lm_head.weight";
