@@ -2,9 +2,15 @@ import { spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildDouble, buildTimeoutMs, makeWorkspace, makeXrtFolder, xrtLibrary } from "./support.ts";
+import {
+  buildDouble,
+  buildTimeoutMs,
+  bundleScenario,
+  makeWorkspace,
+  makeXrtFolder,
+  xrtLibrary,
+} from "./support.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const outDir = join(root, "build", "contract-crash");
@@ -16,16 +22,7 @@ describe("a library that ends under a running stream", () => {
   beforeAll(async () => {
     workspace = makeWorkspace();
     library = buildDouble();
-    await build({
-      configFile: false,
-      logLevel: "error",
-      build: {
-        ssr: join(root, "tests/contract/exit-scenario.ts"),
-        outDir,
-        emptyOutDir: true,
-        target: "node20",
-      },
-    });
+    await bundleScenario(outDir);
   }, buildTimeoutMs);
   afterAll(() => workspace.remove());
 

@@ -1,9 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildDouble, buildTimeoutMs, makeWorkspace, makeXrtFolder, xrtLibrary } from "./support.ts";
+import {
+  buildDouble,
+  buildTimeoutMs,
+  bundleScenario,
+  makeWorkspace,
+  makeXrtFolder,
+  xrtLibrary,
+} from "./support.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const outDir = join(root, "build", "contract-exit");
@@ -15,16 +21,7 @@ describe("a process that ends with a device open", () => {
   beforeAll(async () => {
     workspace = makeWorkspace();
     library = buildDouble();
-    await build({
-      configFile: false,
-      logLevel: "error",
-      build: {
-        ssr: join(root, "tests/contract/exit-scenario.ts"),
-        outDir,
-        emptyOutDir: true,
-        target: "node20",
-      },
-    });
+    await bundleScenario(outDir);
   }, buildTimeoutMs);
   afterAll(() => workspace.remove());
 

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build as bundle } from "vite";
 import { emulationXclbin } from "../../host/device/xclbin/index.ts";
 import { platforms } from "../../quant/format/platform.ts";
 
@@ -53,4 +54,18 @@ export function makeXrtFolder(parent: string): string {
     symlinkSync(join(multiarch, name), join(folder, "lib", name));
   }
   return folder;
+}
+
+/** Bundles exit-scenario.ts for plain Node.js, as the tests run it in processes of their own. */
+export async function bundleScenario(outDir: string): Promise<void> {
+  await bundle({
+    configFile: false,
+    logLevel: "error",
+    build: {
+      ssr: join(root, "tests/contract/exit-scenario.ts"),
+      outDir,
+      emptyOutDir: true,
+      target: "node20",
+    },
+  });
 }
