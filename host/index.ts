@@ -10,6 +10,7 @@
  */
 export type { GenerationOptions } from "./config/generation.ts";
 export { type ChatPrompt, chatPrompt } from "./engine/chat-prompt.ts";
+export { type EmbedOptions, embed } from "./engine/embed.ts";
 export {
   type DoneEvent,
   type DoneReason,
@@ -21,7 +22,7 @@ export {
 export { type LoadOptions, loadModel } from "./engine/load.ts";
 export { loadModels } from "./engine/load-several.ts";
 export type { Model } from "./engine/model.ts";
-export { type OpenModel, type OpenModelOptions, openModel } from "./engine/open-model.ts";
+export { type OpenModel, type OpenModelOptions, openModel, type SessionFolder } from "./engine/open-model.ts";
 export {
   AccllmError,
   DeviceError,

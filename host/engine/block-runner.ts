@@ -2,7 +2,7 @@ import { jobFields, statusBeats } from "../../quant/format/command.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
 import type { KernelArgument } from "../device/device.ts";
-import { encodeDescriptors } from "./commands.ts";
+import { type Descriptor, encodeDescriptors } from "./commands.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { disassemble } from "./disassembler.ts";
 import type { MemoryPlan } from "./plan.ts";
@@ -14,7 +14,12 @@ export interface BlockRun extends TokenBlock {
   readonly firstLogit: number;
 }
 
+/** Where a run ends: with the logits, or with the last layer's output. */
+export type BlockResult = "logits" | "hidden";
+
 export interface BlockRunOptions {
+  /** Default "logits". */
+  readonly result?: BlockResult | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
 }
@@ -24,24 +29,35 @@ export class BlockRunner {
   readonly #memory: DeviceMemory;
   readonly #plan: MemoryPlan;
   readonly #vocabulary: number;
+  readonly #hiddenSize: number;
   readonly #frequencies: Float64Array;
   readonly #args: Record<string, KernelArgument>;
 
-  constructor(memory: DeviceMemory, plan: MemoryPlan, vocabulary: number, frequencies: Float64Array) {
+  constructor(
+    memory: DeviceMemory,
+    plan: MemoryPlan,
+    model: { readonly vocabSize: number; readonly hiddenSize: number },
+    frequencies: Float64Array,
+  ) {
     this.#memory = memory;
     this.#plan = plan;
-    this.#vocabulary = vocabulary;
+    this.#vocabulary = model.vocabSize;
+    this.#hiddenSize = model.hiddenSize;
     this.#frequencies = frequencies;
     this.#args = { ...Object.fromEntries(memory.buffers), job: plan.io.jobOffset };
   }
 
-  /** Sends the command stream, which stays there for all runs. */
+  /** Sends the command streams, which stay there for all runs. */
   writeCommands(): void {
-    const { io, forward } = this.#plan;
-    const commands = encodeDescriptors(forward.descriptors);
-    const start = io.commandOffset * beatBytes;
-    this.#memory.map("io").set(commands, start);
-    this.#memory.buffer("io").sync("toDevice", commands.length, start);
+    const { io, forward, hidden } = this.#plan;
+    const send = (beat: number, descriptors: readonly Descriptor[]) => {
+      const commands = encodeDescriptors(descriptors);
+      const start = beat * beatBytes;
+      this.#memory.map("io").set(commands, start);
+      this.#memory.buffer("io").sync("toDevice", commands.length, start);
+    };
+    send(io.commandOffset, forward.descriptors);
+    send(io.hiddenCommandOffset, hidden);
   }
 
   /**
@@ -49,15 +65,15 @@ export class BlockRunner {
    * @param block at most limits.blockTokens tokens
    * @throws DeviceError for whatever the kernel reports, InterruptedError
    */
-  async run(block: BlockRun, { signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
-    this.#writeJob(block);
+  async run(block: BlockRun, { result = "logits", signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
+    this.#writeJob(block, result);
     await this.#memory.kernel.run(this.#args, {
       ...(signal === undefined ? {} : { signal }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
     const { statusOffset } = this.#plan.io;
     const status = readStatus(this.#readIo(statusOffset, statusBeats * beatBytes));
-    checkStatus(status, (index) => this.#describe(index));
+    checkStatus(status, (index) => this.#describe(index, result));
     return status;
   }
 
@@ -67,6 +83,12 @@ export class BlockRunner {
     return this.readFloats(logitsOffset + token * logitsRowBeats, this.#vocabulary);
   }
 
+  /** The last layer's output [hiddenSize] for one token of the block that ran last; a copy. */
+  readHidden(token: number): Float32Array {
+    const { hiddenOffset, hiddenRowBeats } = this.#plan.io;
+    return this.readFloats(hiddenOffset + token * hiddenRowBeats, this.#hiddenSize);
+  }
+
   /** float32 values from beat `offset` of io, fresh from the device; a copy. */
   readFloats(offset: number, length: number): Float32Array {
     const values = new Float32Array(length);
@@ -74,14 +96,14 @@ export class BlockRunner {
     return values;
   }
 
-  #writeJob({ tokens, position, firstLogit }: BlockRun): void {
+  #writeJob({ tokens, position, firstLogit }: BlockRun, result: BlockResult): void {
     const { io, sinks, window } = this.#plan;
     const map = this.#memory.map("io");
     const job = new DataView(map.buffer, map.byteOffset + io.jobOffset * beatBytes, beatBytes);
     const fields: Record<keyof typeof jobFields, number> = {
       abiVersion: kernelAbiVersion,
-      commandOffset: io.commandOffset,
-      commandCount: io.commandCount,
+      commandOffset: result === "hidden" ? io.hiddenCommandOffset : io.commandOffset,
+      commandCount: result === "hidden" ? io.hiddenCommandCount : io.commandCount,
       inputOffset: io.inputOffset,
       inputStride: io.inputStride,
       tokens: tokens.length,
@@ -114,8 +136,9 @@ export class BlockRunner {
     return this.#memory.map("io").subarray(start, start + bytes);
   }
 
-  #describe(index: number): string {
-    const descriptor = this.#plan.forward.descriptors[index];
+  #describe(index: number, result: BlockResult): string {
+    const { forward, hidden } = this.#plan;
+    const descriptor = (result === "hidden" ? hidden : forward.descriptors)[index];
     return descriptor === undefined ? "past the end" : disassemble(encodeDescriptors([descriptor]));
   }
 }

@@ -41,6 +41,8 @@ export interface DumpPlace {
 
 export interface ForwardPass {
   readonly descriptors: readonly Descriptor[];
+  /** How many of them come before the last norm: what is in x then is the last layer's output. */
+  readonly layersEnd: number;
   readonly dumps: readonly DumpPlace[];
   /** First beat of io behind the dumps. */
   readonly ioEnd: number;
@@ -138,6 +140,7 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
     add();
   });
   layer = undefined;
+  const layersEnd = descriptors.length;
   norm(tensors.finalGain, descriptorFlags.head);
   const logits = { ioOffset: places.logitsOffset, rowBeats: places.logitsRowBeats };
   descriptors.push({
@@ -145,7 +148,19 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
     flags: descriptorFlags.head,
     fields: { ...matrixFields(tensors.head), ...logits },
   });
-  return { descriptors, dumps, ioEnd };
+  return { descriptors, layersEnd, dumps, ioEnd };
+}
+
+/**
+ * The pass without its last norm and logits: it ends by writing the last layer's output of the tokens from firstLogit
+ * on to io, float32 [hiddenSize] a row.
+ */
+export function hiddenPass(
+  { descriptors, layersEnd }: ForwardPass,
+  hidden: { readonly length: number; readonly ioOffset: number; readonly rowBeats: number },
+): readonly Descriptor[] {
+  const fields = { buffer: activationBuffers.x, ...hidden };
+  return [...descriptors.slice(0, layersEnd), { operation: "dump", flags: descriptorFlags.head, fields }];
 }
 
 function matrixFields(tensor: ImageTensor) {

@@ -1,7 +1,8 @@
 import { type GenerationOptions, parseGeneration } from "../config/generation.ts";
-import { InterruptedError, UsageError } from "../errors.ts";
+import { InterruptedError } from "../errors.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import { StopFilter } from "../text/stop.ts";
+import { promptIds } from "./prompt-ids.ts";
 
 /** One sequence on one device: a KV cache and the position in it. */
 export interface Session {
@@ -9,6 +10,11 @@ export interface Session {
   prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /** Runs one token and resolves with the logits [vocabulary] after it. */
   decode(id: number, signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * Runs a text, at least one token, and resolves with the hidden states [hiddenSize] after the final norm of its
+   * tokens from index `from` on.
+   */
+  hiddenStates(ids: readonly number[], from: number, signal?: AbortSignal): Promise<Float32Array[]>;
   /** Tokens run since the last reset. */
   readonly position: number;
   /** Most tokens, prompt and completion together, that a sequence may have. */
@@ -199,38 +205,6 @@ export async function* generate(
       modelledDecodeTokensPerSecond: modelled === undefined || modelled <= 0 ? null : 1 / modelled,
     },
   };
-}
-
-function promptIds(codec: TextCodec, prompt: string | readonly number[], limit: number): readonly number[] {
-  if (prompt.length === 0) {
-    throw new UsageError("EMPTY_PROMPT", "The prompt is empty; there is nothing to continue.", {
-      hint: "Give at least one character, for example --prompt 'Once upon a time'.",
-    });
-  }
-  const ids = typeof prompt === "string" ? codec.encode(prompt) : prompt;
-  if (ids.length === 0) {
-    throw new UsageError(
-      "EMPTY_PROMPT",
-      `The prompt ${JSON.stringify(prompt)} has no tokens in this model's vocabulary.`,
-    );
-  }
-  const unknown = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= codec.vocabSize);
-  if (unknown !== undefined) {
-    throw new UsageError(
-      "BAD_TOKEN",
-      `The prompt holds ${unknown}, which is no token of this model's ${codec.vocabSize}.`,
-    );
-  }
-  if (ids.length > limit) {
-    throw new UsageError(
-      "PROMPT_TOO_LONG",
-      `The prompt has ${ids.length} tokens; this model takes at most ${limit}.`,
-      {
-        hint: `Shorten the prompt by at least ${ids.length - limit} tokens.`,
-      },
-    );
-  }
-  return ids;
 }
 
 function describeLogprobs(

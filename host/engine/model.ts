@@ -1,4 +1,5 @@
 import { InterruptedError, UsageError } from "../errors.ts";
+import { type EmbedOptions, embed } from "./embed.ts";
 import {
   type DoneEvent,
   type GenerateOptions,
@@ -15,7 +16,8 @@ export class Model<Info = unknown> {
   readonly #session: Session;
   readonly #codec: TextCodec;
   readonly #closing = new AbortController();
-  #running: AsyncGenerator<TokenEvent, unknown> | undefined;
+  /** Ends what is running. */
+  #running: (() => Promise<unknown>) | undefined;
 
   /** Takes over the session: `close` closes it. */
   constructor(session: Session, codec: TextCodec, info: Info) {
@@ -33,22 +35,13 @@ export class Model<Info = unknown> {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<TokenEvent, DoneEvent, undefined> {
-    if (this.#closing.signal.aborted) throw new UsageError("MODEL_CLOSED", "The model is closed.");
-    if (this.#running !== undefined) {
-      throw new UsageError(
-        "MODEL_BUSY",
-        "The model is generating another text; a device holds one sequence.",
-        {
-          hint: "Finish or leave the first loop, or load the model a second time.",
-        },
-      );
-    }
-    const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    this.#checkFree();
     const events = generate(this.#session, this.#codec, prompt, {
       ...options,
-      signal: AbortSignal.any(signals),
+      signal: this.#signalWith(options.signal),
     });
-    this.#running = events;
+    const running: AsyncGenerator<TokenEvent, unknown> = events;
+    this.#running = () => running.return(undefined);
     try {
       return yield* events;
     } finally {
@@ -56,13 +49,44 @@ export class Model<Info = unknown> {
     }
   }
 
-  /** Ends a running generation and closes the device. Safe to call twice. */
+  /**
+   * Embeds a text as the last token's hidden state after the final norm, or as the mean of all tokens'; see `embed` for
+   * options and errors.
+   * @returns float32 [hiddenSize], of length 1 unless `normalize` is false
+   * @throws UsageError where the model is at work or closed
+   */
+  async embed(text: string | readonly number[], options: EmbedOptions = {}): Promise<Float32Array> {
+    this.#checkFree();
+    const signal = this.#signalWith(options.signal);
+    const result = embed(this.#session, this.#codec, text, { ...options, signal });
+    this.#running = () => result.catch(() => undefined);
+    try {
+      return await result;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Ends what is running and closes the device. Safe to call twice. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new InterruptedError("The model was closed."));
     // The generator ends first, because it resets the session on its way out.
-    await this.#running?.return(undefined);
+    await this.#running?.();
     await this.#session.close();
+  }
+
+  /** @throws UsageError MODEL_CLOSED, MODEL_BUSY */
+  #checkFree(): void {
+    if (this.#closing.signal.aborted) throw new UsageError("MODEL_CLOSED", "The model is closed.");
+    if (this.#running === undefined) return;
+    throw new UsageError("MODEL_BUSY", "The model is working on another text; a device holds one sequence.", {
+      hint: "Finish or leave the first loop, or load the model a second time.",
+    });
+  }
+
+  #signalWith(signal: AbortSignal | undefined): AbortSignal {
+    return AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,8 @@ import type { TextCodec } from "./generate.ts";
 import { imageTokenizer, type LoadOptions, openSession } from "./load.ts";
 import type { MemoryPlan } from "./plan.ts";
 import { PrefixSession } from "./prefix-session.ts";
+import { cacheKey } from "./sequences/cache-key.ts";
+import { SequenceStore, type StoreEvent } from "./sequences/sequence-store.ts";
 import type { RunStatus } from "./status.ts";
 
 export interface OpenModelOptions extends LoadOptions {
@@ -15,7 +17,19 @@ export interface OpenModelOptions extends LoadOptions {
   readonly chatTemplate?: string | undefined;
   /** Takes prompts over the window; their middle falls out of the cache. Default false: they are refused. */
   readonly longPrompts?: boolean | undefined;
+  /** Keeps conversations in a folder when the device turns to others, and takes them up again. Default: none are kept. */
+  readonly sessions?: SessionFolder | undefined;
 }
+
+export interface SessionFolder {
+  /** Made where there is none. */
+  readonly folder: string;
+  /** Bytes of all its files together; what was used longest ago is removed. Default 4 GB. */
+  readonly limitBytes?: number | undefined;
+  readonly onEvent?: ((event: StoreEvent) => void) | undefined;
+}
+
+export const DEFAULT_SESSION_BYTES = 4e9;
 
 /** A model on a device with all that a conversation needs, for those who share one device between texts. */
 export interface OpenModel {
@@ -34,10 +48,10 @@ export interface OpenModel {
 
 /**
  * Loads a model image onto a device for conversations and for many texts in a row.
- * @throws as loadModel; InputError for a chat template that does not parse
+ * @throws as loadModel; InputError for a chat template that does not parse; UsageError for a folder that cannot be used
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<OpenModel> {
-  const { chatTemplate: override, longPrompts, ...load } = options;
+  const { chatTemplate: override, longPrompts, sessions, ...load } = options;
   const image = await openImage(path);
   try {
     const { header } = image;
@@ -45,21 +59,32 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     const template = chatTemplateOf({ ...(await image.tokenizerFiles()), tokenizer, override });
     const session = await openSession(image, load);
     const { plan } = session;
+    const shape = { sinks: plan.sinks, window: plan.window, ring: plan.kv.ring };
+    let store: SequenceStore | undefined;
+    if (sessions !== undefined) {
+      store = await SequenceStore.open({
+        folder: sessions.folder,
+        limitBytes: sessions.limitBytes ?? DEFAULT_SESSION_BYTES,
+        onEvent: sessions.onEvent,
+        key: cacheKey(header, plan),
+        shape,
+        cacheBytes: (tokens) => session.cacheBytes(tokens),
+      }).catch(async (error: unknown) => {
+        await session.close();
+        throw error;
+      });
+    }
+    const prefixSession = new PrefixSession(session, { ...shape, longPrompts, store });
     return {
       name: basename(path).replace(/\.accllm$/, ""),
       header,
       plan,
-      session: new PrefixSession(session, {
-        sinks: plan.sinks,
-        window: plan.window,
-        ring: plan.kv.ring,
-        longPrompts,
-      }),
+      session: prefixSession,
       codec: textCodec(tokenizer, header.model),
       tokenizer,
       template,
       status: () => session.lastStatus,
-      close: () => session.close(),
+      close: () => prefixSession.close(),
     };
   } finally {
     await image.close();

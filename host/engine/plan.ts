@@ -5,7 +5,8 @@ import { beatBytes, kvBlockSlots, limits } from "../../quant/format/limits.ts";
 import { windowProblem } from "../../quant/format/model-limits.ts";
 import { kernelAbiVersion, type Platform } from "../../quant/format/platform.ts";
 import { DeviceError, InputError, UsageError } from "../errors.ts";
-import { type ForwardPass, forwardPass } from "./forward-pass.ts";
+import type { Descriptor } from "./commands.ts";
+import { type ForwardPass, forwardPass, hiddenPass } from "./forward-pass.ts";
 import { modelTensors, sectionBytes } from "./model-tensors.ts";
 
 export interface PlanOptions {
@@ -39,8 +40,14 @@ export interface IoPlan {
   /** Traced activations; their places are in the forward pass. */
   readonly dumpOffset: number;
   readonly dumpBeats: number;
+  /** Outputs of the last layer, one row a token of the block. */
+  readonly hiddenOffset: number;
+  readonly hiddenRowBeats: number;
   readonly commandOffset: number;
   readonly commandCount: number;
+  /** The stream that ends with the last layer's output. */
+  readonly hiddenCommandOffset: number;
+  readonly hiddenCommandCount: number;
   readonly beats: number;
 }
 
@@ -62,6 +69,8 @@ export interface MemoryPlan {
   readonly distances: DistanceTable | undefined;
   readonly io: IoPlan;
   readonly forward: ForwardPass;
+  /** The forward pass up to the last layer's output. */
+  readonly hidden: readonly Descriptor[];
 }
 
 /** XRT allocates whole pages. */
@@ -103,7 +112,16 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
     logitsRowBeats,
     dumpOffset: options.trace ? dumpOffset : undefined,
   });
+  const hiddenOffset = forward.ioEnd;
+  const hiddenRowBeats = beatsOf(model.hiddenSize * 4);
+  const hidden = hiddenPass(forward, {
+    length: model.hiddenSize,
+    ioOffset: hiddenOffset,
+    rowBeats: hiddenRowBeats,
+  });
+  const commandOffset = hiddenOffset + hiddenRowBeats * limits.blockTokens;
   const commandCount = forward.descriptors.length;
+  const hiddenCommandOffset = commandOffset + beatsOf(commandCount * descriptorBytes);
   const io: IoPlan = {
     jobOffset,
     statusOffset,
@@ -113,9 +131,13 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
     logitsRowBeats,
     dumpOffset,
     dumpBeats: forward.ioEnd - dumpOffset,
-    commandOffset: forward.ioEnd,
+    hiddenOffset,
+    hiddenRowBeats,
+    commandOffset,
     commandCount,
-    beats: forward.ioEnd + beatsOf(commandCount * descriptorBytes),
+    hiddenCommandOffset,
+    hiddenCommandCount: hidden.length,
+    beats: hiddenCommandOffset + beatsOf(hidden.length * descriptorBytes),
   };
 
   const bytesOf = (argument: string): number => {
@@ -131,7 +153,7 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
       ? []
       : [{ argument: argument.name, bytes: bytesOf(argument.name), bank: argument.bank }],
   );
-  const plan = { platform, sinks, window, kv, buffers, distances, io, forward };
+  const plan = { platform, sinks, window, kv, buffers, distances, io, forward, hidden };
   checkBanks(plan, header);
   return plan;
 }

@@ -1,14 +1,17 @@
-import { beatBytes, limits } from "../../quant/format/limits.ts";
+import { limits } from "../../quant/format/limits.ts";
 import { ropeFrequencies } from "../../quant/format/rope.ts";
-import { ENGINES } from "../config/engine.ts";
 import type { Device } from "../device/device.ts";
-import { InterruptedError, UsageError } from "../errors.ts";
-import { type BlockRun, BlockRunner } from "./block-runner.ts";
+import { UsageError } from "../errors.ts";
+import { type BlockResult, type BlockRun, BlockRunner } from "./block-runner.ts";
 import { DeviceMemory, platformOfKernel } from "./device-memory.ts";
+import { Exclusive } from "./exclusive.ts";
+import { FinalNorm } from "./final-norm.ts";
 import type { Session as TokenSession } from "./generate.ts";
 import type { ImageSource } from "./image-source.ts";
+import { KvMemory } from "./kv-memory.ts";
 import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
 import { type RunStatus, totalCycles } from "./status.ts";
+import { cpuTimeoutMs } from "./time-limit.ts";
 import { readTrace, type TraceEntry } from "./trace.ts";
 import { throwIfAborted, type UploadOptions, uploadModel } from "./upload.ts";
 
@@ -27,9 +30,6 @@ export interface SessionOptions extends PlanOptions, UploadOptions {
 /** Positions are 32-bit words of the token record; this many stay clear of the sign. */
 const maxPositions = 2 ** 31 - 1;
 
-/** Multiplications in a millisecond that the golden engine reaches on any machine worth trying it on. */
-const slowestProductsPerMs = 10_000;
-
 /** A model on a device and one sequence in its KV cache. One call at a time. */
 export class Session implements TokenSession {
   readonly plan: MemoryPlan;
@@ -41,11 +41,12 @@ export class Session implements TokenSession {
   readonly #options: SessionOptions;
   readonly #memory: DeviceMemory;
   readonly #runner: BlockRunner;
-  #running: { readonly done: Promise<unknown>; readonly stop: AbortController } | undefined;
-  #closed = false;
+  readonly #kv: KvMemory;
+  readonly #finalNorm: FinalNorm;
+  readonly #calls = new Exclusive();
   #freed = false;
   #position = 0;
-  #last: { block: BlockRun; status: RunStatus } | undefined;
+  #last: { block: BlockRun; result: BlockResult; status: RunStatus } | undefined;
   #decoded = { tokens: 0, seconds: 0 };
   #modelledSeconds = 0;
 
@@ -63,7 +64,7 @@ export class Session implements TokenSession {
       memory.allocate(plan);
       const frequencies = ropeFrequencies(image.header.model);
       await uploadModel(image, plan, memory.buffers, frequencies, options);
-      const runner = new BlockRunner(memory, plan, image.header.model.vocabSize, frequencies);
+      const runner = new BlockRunner(memory, plan, image.header.model, frequencies);
       runner.writeCommands();
       return new Session(options, plan, memory, runner);
     } catch (error) {
@@ -80,11 +81,14 @@ export class Session implements TokenSession {
     this.#options = options;
     this.#memory = memory;
     this.#runner = runner;
+    const { header } = options.image;
+    this.#kv = new KvMemory(memory, plan, header.model.layers);
+    this.#finalNorm = new FinalNorm(memory.map("table"), header);
     this.plan = plan;
     this.deviceName = options.device.name;
     this.engine = options.engine ?? /\(([^)]+)\)/.exec(options.device.name)?.[1] ?? "xrt";
-    this.vocabSize = options.image.header.model.vocabSize;
-    this.layers = options.image.header.model.layers;
+    this.vocabSize = header.model.vocabSize;
+    this.layers = header.model.layers;
   }
 
   /** Tokens run since the last reset. */
@@ -113,16 +117,8 @@ export class Session implements TokenSession {
    * @throws UsageError for an empty prompt, one over the window, or a token outside the vocabulary
    */
   async prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    const { sinks, window } = this.plan;
-    if (ids.length === 0) throw new UsageError("EMPTY_PROMPT", "The prompt has no tokens.");
-    if (ids.length > sinks + window) {
-      throw new UsageError(
-        "PROMPT_TOO_LONG",
-        `The prompt has ${ids.length} tokens; ${sinks} sinks and a window of ${window} keep ${sinks + window} of them.`,
-        { hint: `Shorten the prompt by ${ids.length - sinks - window} tokens or widen the window.` },
-      );
-    }
-    return this.#exclusive(signal, async (both) => {
+    this.#checkPrompt(ids);
+    return this.#calls.run(signal, async (both) => {
       const [logits] = await this.#runBlocks(ids, ids.length - 1, both);
       return logits!;
     });
@@ -130,7 +126,7 @@ export class Session implements TokenSession {
 
   /** Runs one token and resolves with the logits [vocabulary] after it. */
   async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
-    return this.#exclusive(signal, async (both) => {
+    return this.#calls.run(signal, async (both) => {
       const [logits] = await this.#runBlocks([id], 0, both);
       const { status } = this.#last!;
       if (status.counters !== "none") {
@@ -143,17 +139,30 @@ export class Session implements TokenSession {
 
   /** Runs tokens, any number of them, and resolves with the logits [vocabulary] after each. */
   async logitsForAll(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array[]> {
-    return this.#exclusive(signal, (both) => this.#runBlocks(ids, 0, both));
+    return this.#calls.run(signal, (both) => this.#runBlocks(ids, 0, both));
+  }
+
+  /**
+   * Runs a text and resolves with the hidden states [hiddenSize] after the final norm, float32, of its tokens from
+   * index `from` on. The device gives the last layer's output, the norm is that of docs/numerics.md before its int8.
+   * @throws UsageError as prefill
+   */
+  async hiddenStates(ids: readonly number[], from = 0, signal?: AbortSignal): Promise<Float32Array[]> {
+    this.#checkPrompt(ids);
+    return this.#calls.run(signal, async (both) => {
+      const outputs = await this.#runBlocks(ids, from, both, "hidden");
+      return outputs.map((output) => this.#finalNorm.apply(output));
+    });
   }
 
   /** Starts a new sequence. What the cache holds may stay: nothing at or past the position is read. */
   reset(): void {
-    if (!this.#closed) this.startAt(0);
+    if (!this.#calls.closed) this.startAt(0);
   }
 
   /** Sets the position of the next token without running what is before it; the cache is taken as it is. */
   startAt(position: number): void {
-    this.#checkIdle();
+    this.#calls.checkIdle();
     if (!Number.isInteger(position) || position < 0 || position > maxPositions) {
       throw new UsageError(
         "BAD_POSITION",
@@ -171,35 +180,43 @@ export class Session implements TokenSession {
         "There is no trace: the session was opened without it, or has run nothing.",
       );
     }
-    return readTrace(this.#runner, this.plan.forward.dumps, this.#last.block);
+    const { block, result } = this.#last;
+    const { dumps } = this.plan.forward;
+    return readTrace(
+      this.#runner,
+      result === "logits" ? dumps : dumps.filter(({ headOnly }) => !headOnly),
+      block,
+    );
   }
 
   /** A copy of one layer's KV cache in one KV channel, as the device holds it. */
   readKv(layer: number, channel: number): Uint8Array {
-    this.#checkIdle();
-    const bytes = this.plan.kv.layerBeats * beatBytes;
-    const name = `kv${channel}`;
-    const start = layer * bytes;
-    this.#memory.buffer(name).sync("fromDevice", bytes, start);
-    return Uint8Array.from(this.#memory.map(name).subarray(start, start + bytes));
+    return this.#idleKv.readLayer(layer, channel);
   }
 
   /** Fills the whole KV cache with zeros, so that its bytes can be compared. */
   clearKv(): void {
-    this.#checkIdle();
-    for (let channel = 0; channel < this.plan.kv.channels; channel++) {
-      this.#memory.map(`kv${channel}`).fill(0);
-      this.#memory.buffer(`kv${channel}`).sync("toDevice");
-    }
+    this.#idleKv.clear();
+  }
+
+  /** Bytes of {@link readCache}'s copy. */
+  cacheBytes(tokens: number): number {
+    return this.#kv.sequenceBytes(tokens);
+  }
+
+  /** A copy of what the KV cache holds of a sequence of so many tokens. */
+  readCache(tokens: number): Uint8Array {
+    return this.#idleKv.readSequence(tokens);
+  }
+
+  /** Puts a copy back into the KV cache, of this session or another with the same image, sinks and window. */
+  writeCache(tokens: number, bytes: Uint8Array): void {
+    this.#idleKv.writeSequence(tokens, bytes);
   }
 
   /** Ends a call that is under way, then frees everything. Nothing else may be called after. Safe twice. */
   async close(): Promise<void> {
-    this.#closed = true;
-    if (this.#running !== undefined) {
-      this.#running.stop.abort(new InterruptedError("The session was closed."));
-      await this.#running.done.catch(() => undefined);
-    }
+    await this.#calls.close();
     if (this.#freed) return;
     this.#freed = true;
     try {
@@ -209,36 +226,47 @@ export class Session implements TokenSession {
     }
   }
 
-  /** Logits of the tokens from index `firstLogit` on. */
-  async #runBlocks(ids: readonly number[], firstLogit: number, signal: AbortSignal): Promise<Float32Array[]> {
+  /** Results of the tokens from index `first` on. */
+  async #runBlocks(
+    ids: readonly number[],
+    first: number,
+    signal: AbortSignal,
+    result: BlockResult = "logits",
+  ): Promise<Float32Array[]> {
     this.#checkTokens(ids);
-    const logits: Float32Array[] = [];
+    const { tensors } = this.#options.image.header;
+    const results: Float32Array[] = [];
     for (let start = 0; start < ids.length; start += limits.blockTokens) {
       throwIfAborted(signal);
       const tokens = ids.slice(start, start + limits.blockTokens);
-      const first = Math.min(tokens.length, Math.max(0, firstLogit - start));
-      const block = { tokens, position: this.#position, firstLogit: first };
+      const firstLogit = Math.min(tokens.length, Math.max(0, first - start));
+      const block = { tokens, position: this.#position, firstLogit };
       this.#last = undefined;
-      const timeoutMs = this.#options.timeoutMs ?? this.#cpuTimeoutMs(tokens.length);
-      const status = await this.#runner.run(block, { signal, timeoutMs });
-      this.#last = { block, status };
+      const timeoutMs = this.#options.timeoutMs ?? cpuTimeoutMs(this.engine, tensors, tokens.length);
+      const status = await this.#runner.run(block, { result, signal, timeoutMs });
+      this.#last = { block, result, status };
       this.#modelledSeconds += this.#secondsOf(status);
       this.#position += tokens.length;
-      for (let t = first; t < tokens.length; t++) logits.push(this.#runner.readLogits(t));
+      for (let t = firstLogit; t < tokens.length; t++) {
+        results.push(result === "logits" ? this.#runner.readLogits(t) : this.#runner.readHidden(t));
+      }
     }
-    return logits;
+    return results;
   }
 
   #secondsOf(status: RunStatus): number {
     return totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
   }
 
-  /** A CPU's own pace; undefined for a card, where the device's default is ample. */
-  #cpuTimeoutMs(tokens: number): number | undefined {
-    if (!ENGINES.some((engine) => engine === this.engine)) return undefined;
-    const { tensors } = this.#options.image.header;
-    const products = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0) * tokens;
-    return 60_000 + products / slowestProductsPerMs;
+  #checkPrompt(ids: readonly number[]): void {
+    const { sinks, window } = this.plan;
+    if (ids.length === 0) throw new UsageError("EMPTY_PROMPT", "The prompt has no tokens.");
+    if (ids.length <= sinks + window) return;
+    throw new UsageError(
+      "PROMPT_TOO_LONG",
+      `The prompt has ${ids.length} tokens; ${sinks} sinks and a window of ${window} keep ${sinks + window} of them.`,
+      { hint: `Shorten the prompt by ${ids.length - sinks - window} tokens or widen the window.` },
+    );
   }
 
   #checkTokens(ids: readonly number[]): void {
@@ -255,36 +283,8 @@ export class Session implements TokenSession {
     }
   }
 
-  /** Runs one call, which ends early when its caller's signal fires or the session is closed. */
-  async #exclusive<T>(
-    signal: AbortSignal | undefined,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    this.#checkIdle();
-    throwIfAborted(signal);
-    const stop = new AbortController();
-    const forward = () => stop.abort(signal?.reason);
-    signal?.addEventListener("abort", forward, { once: true });
-    const done = work(stop.signal);
-    this.#running = { done, stop };
-    try {
-      return await done;
-    } finally {
-      this.#running = undefined;
-      signal?.removeEventListener("abort", forward);
-    }
-  }
-
-  #checkIdle(): void {
-    if (this.#closed) throw new UsageError("SESSION_CLOSED", "The session is closed.");
-    if (this.#running !== undefined) {
-      throw new UsageError(
-        "SESSION_BUSY",
-        "The session is running another call; a device holds one sequence.",
-        {
-          hint: "Wait for the first call, or open a second session.",
-        },
-      );
-    }
+  get #idleKv(): KvMemory {
+    this.#calls.checkIdle();
+    return this.#kv;
   }
 }

@@ -24,9 +24,10 @@ export class PartialFile {
 
   /**
    * @param bytes how long the file will get; refused at once when the file system has less room.
+   * @param options.mode permissions of the file; default what the umask leaves of 0666.
    * @throws InputError OUTPUT_WRITE_FAILED when it cannot be created there.
    */
-  static async create(target: string, bytes: number): Promise<PartialFile> {
+  static async create(target: string, bytes: number, { mode }: { mode?: number } = {}): Promise<PartialFile> {
     const folder = dirname(target);
     const path = join(folder, `${prefix(target)}${process.pid}-${randomBytes(4).toString("hex")}${suffix}`);
     try {
@@ -42,7 +43,7 @@ export class PartialFile {
           { hint: noRoomHint },
         );
       }
-      return new PartialFile(target, path, await open(path, "wx"));
+      return new PartialFile(target, path, await open(path, "wx", mode));
     } catch (error) {
       throw writeFailure(target, error);
     }

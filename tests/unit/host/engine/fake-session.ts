@@ -42,6 +42,13 @@ export class ScriptedSession implements Session {
     return this.#run(1, signal);
   }
 
+  /** The hidden state of a token is [its id, its position]. */
+  async hiddenStates(ids: readonly number[], from: number, signal?: AbortSignal): Promise<Float32Array[]> {
+    this.calls.push(`hidden ${ids.join(",")} from ${from}`);
+    await this.#run(ids.length, signal);
+    return ids.slice(from).map((id, i) => Float32Array.of(id, from + i));
+  }
+
   reset(): void {
     if (this.busy) throw new Error("reset beneath a step");
     this.calls.push("reset");

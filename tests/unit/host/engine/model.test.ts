@@ -23,6 +23,31 @@ describe("Model", () => {
     expect((await model.generate("Hi", GREEDY).next()).value).toMatchObject({ text: "a" });
   });
 
+  it("embeds a text between others, and not beneath one", async () => {
+    const session = new ScriptedSession("abc");
+    const model = new Model(session, characterCodec, {});
+    for await (const _ of model.generate("Hi", GREEDY)) {
+      await expect(model.embed("Hi")).rejects.toMatchObject({ code: "MODEL_BUSY" });
+      break;
+    }
+    // The fake's hidden states are the token and its position.
+    expect(await model.embed("aab", { normalize: false })).toEqual(Float32Array.of(98, 2));
+    expect(await model.embed("ab", { pooling: "mean" })).toEqual(
+      Float32Array.of(97.5, 0.5).map((x) => x / Math.hypot(97.5, 0.5)),
+    );
+    expect(session.calls.at(-1)).toBe("reset");
+    await model.close();
+    await expect(model.embed("Hi")).rejects.toMatchObject({ code: "MODEL_CLOSED" });
+  });
+
+  it("ends an embedding when it is closed", async () => {
+    const model = new Model(new ScriptedSession("abc", { stepMs: 10_000 }), characterCodec, {});
+    const embedding = model.embed("Hi");
+    const ended = expect(embedding).rejects.toMatchObject({ code: "INTERRUPTED" });
+    await model.close();
+    await ended;
+  });
+
   it("closes the session once, and not beneath a step", async () => {
     const session = new ScriptedSession("abc", { stepMs: 20 });
     const model = new Model(session, characterCodec, {});

@@ -38,7 +38,9 @@ describe("planMemory", () => {
             [io.statusOffset, 3],
             [io.inputOffset, io.inputStride * tokens],
             [io.logitsOffset, io.logitsRowBeats * tokens],
+            [io.hiddenOffset, io.hiddenRowBeats * tokens],
             [io.commandOffset, io.commandCount],
+            [io.hiddenCommandOffset, io.hiddenCommandCount],
             ...forward.dumps.map((dump): [number, number] => [dump.ioOffset, dump.rowBeats * tokens]),
           ];
           areas.sort((a, b) => a[0] - b[0]);
@@ -48,6 +50,7 @@ describe("planMemory", () => {
           });
           // Rows hold their values.
           expect(io.logitsRowBeats * 64).toBeGreaterThanOrEqual(shape.vocabulary * 4);
+          expect(io.hiddenRowBeats * 64).toBeGreaterThanOrEqual(shape.hidden * 4);
           expect(io.inputStride * 64).toBeGreaterThanOrEqual(64 + shape.headDim * 8);
           for (const dump of forward.dumps) {
             expect(dump.rowBeats * 16).toBeGreaterThanOrEqual(dump.length + (dump.buffer === "a" ? 1 : 0));

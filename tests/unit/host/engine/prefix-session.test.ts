@@ -1,57 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PrefixSession } from "../../../../host/engine/prefix-session.ts";
 import { DeviceError, InterruptedError } from "../../../../host/errors.ts";
-
-/**
- * A device as it is: a ring of slots that remembers which position and token was written last, and that fails the
- * test where a token would see a slot that holds anything else than its sequence.
- */
-class RingSession {
-  readonly deviceName = "ring";
-  readonly engine = "ring";
-  readonly maxPositions = 1_000_000;
-  readonly ran: number[][] = [];
-  position = 0;
-  failAt: { tokens: number; error: Error } | undefined;
-  readonly #slots = new Map<number, { position: number; id: number }>();
-  readonly #sequence: number[] = [];
-  readonly #shape: { sinks: number; window: number; ring: number };
-
-  constructor(shape: { sinks: number; window: number; ring: number }) {
-    this.#shape = shape;
-  }
-
-  startAt(position: number): void {
-    this.position = position;
-  }
-
-  reset(): void {
-    this.position = 0;
-  }
-
-  async close(): Promise<void> {}
-
-  async prefill(ids: readonly number[]): Promise<Float32Array> {
-    this.ran.push([...ids]);
-    const { sinks, window, ring } = this.#shape;
-    for (const [i, id] of ids.entries()) {
-      if (this.failAt?.tokens === i) throw this.failAt.error;
-      const position = this.position++;
-      const slot = (p: number) => (p < sinks ? p : sinks + ((p - sinks) % ring));
-      this.#slots.set(slot(position), { position, id });
-      this.#sequence[position] = id;
-      for (let p = 0; p <= position; p++) {
-        if (p >= sinks && p <= position - window) continue;
-        expect(this.#slots.get(slot(p))).toEqual({ position: p, id: this.#sequence[p] });
-      }
-    }
-    return Float32Array.of(ids.at(-1)!);
-  }
-
-  async decode(id: number): Promise<Float32Array> {
-    return this.prefill([id]);
-  }
-}
+import { RingSession, seenFrom } from "./ring-session.ts";
 
 const shape = { sinks: 2, window: 10, ring: 25 };
 let device: RingSession;
@@ -92,7 +42,7 @@ describe("PrefixSession", () => {
     expect(session.reusedTokens).toBe(0);
   });
 
-  it("is right for any history (random texts, the device checks every slot)", async () => {
+  it("is right for any history (random texts, the logits tell what was seen)", async () => {
     let seed = 1;
     const random = (below: number) => {
       seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
@@ -100,8 +50,11 @@ describe("PrefixSession", () => {
     };
     for (let round = 0; round < 400; round++) {
       const prompt = Array.from({ length: 1 + random(12) }, (_, i) => (random(4) === 0 ? random(3) : i % 3));
-      await session.prefill(prompt);
-      for (let i = random(30); i > 0; i--) await session.decode(random(3));
+      expect((await session.prefill(prompt))[0]).toBe(seenFrom(prompt, shape));
+      for (let i = random(30); i > 0; i--) {
+        prompt.push(random(3));
+        expect((await session.decode(prompt.at(-1)!))[0]).toBe(seenFrom(prompt, shape));
+      }
       session.reset();
     }
   });
@@ -109,8 +62,23 @@ describe("PrefixSession", () => {
   it("refuses a prompt over the window, or runs it in parts where that is wanted", async () => {
     await expect(session.prefill(text(13))).rejects.toMatchObject({ code: "PROMPT_TOO_LONG" });
     const long = new PrefixSession(device, { ...shape, longPrompts: true });
-    expect(await long.prefill(text(30))).toEqual(Float32Array.of(29));
+    expect(await long.prefill(text(30))).toEqual(Float32Array.of(seenFrom(text(30), shape)));
     expect(device.ran.map(({ length }) => length)).toEqual([12, 12, 6]);
+  });
+
+  it("gives hidden states of the tokens that are asked for, from the cache what can be", async () => {
+    await session.prefill([1, 2, 3, 4, 5]);
+    const states = await session.hiddenStates([1, 2, 3, 9, 9], 3);
+    expect(device.ran.at(-1)).toEqual([9, 9]);
+    expect(states.map(([value]) => value)).toEqual(
+      [
+        [1, 2, 3, 9],
+        [1, 2, 3, 9, 9],
+      ].map((ids) => seenFrom(ids, shape)),
+    );
+    // All of them are asked for: all are run.
+    expect(await session.hiddenStates([1, 2, 3], 0)).toHaveLength(3);
+    expect(device.ran.at(-1)).toEqual([1, 2, 3]);
   });
 
   it("keeps what ran before an interruption", async () => {

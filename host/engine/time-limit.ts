@@ -1,0 +1,19 @@
+import type { ImageTensor } from "../../quant/format/image-header.ts";
+import { ENGINES } from "../config/engine.ts";
+
+/** Multiplications in a millisecond that the golden engine reaches on any machine worth trying it on. */
+const slowestProductsPerMs = 10_000;
+
+/**
+ * Milliseconds after which a block counts as hung where a CPU runs the kernel, at its own pace; undefined for a card,
+ * where the device's default is ample.
+ */
+export function cpuTimeoutMs(
+  engine: string,
+  tensors: readonly ImageTensor[],
+  tokens: number,
+): number | undefined {
+  if (!ENGINES.some((name) => name === engine)) return undefined;
+  const products = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0) * tokens;
+  return 60_000 + products / slowestProductsPerMs;
+}
