@@ -2,10 +2,12 @@
 // message.
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <mutex>
 #include <string>
 
+#include "gemm.hpp"
 #include "model.hpp"
 
 #define ACCLLM_API extern "C" __attribute__((visibility("default")))
@@ -150,12 +152,16 @@ ACCLLM_API int accllmQuantSetVector(void* handle, int layer, int which, const fl
   });
 }
 
+ACCLLM_API int accllmQuantCenter(void* handle, int layer) {
+  return guarded([&] { modelOf(handle).center(layer); });
+}
+
 ACCLLM_API int accllmQuantTarget(void* handle, int layer) {
   return guarded([&] { modelOf(handle).target(layer); });
 }
 
-ACCLLM_API int accllmQuantLayer(void* handle, int layer, double damping) {
-  return guarded([&] { modelOf(handle).quantizeLayer(layer, static_cast<float>(damping)); });
+ACCLLM_API int accllmQuantLayer(void* handle, int layer, double damping, int sweeps) {
+  return guarded([&] { modelOf(handle).quantizeLayer(layer, {static_cast<float>(damping), sweeps}); });
 }
 
 ACCLLM_API int accllmQuantAdvance(void* handle, int layer) {
@@ -208,21 +214,28 @@ ACCLLM_API int accllmQuantTrain(void* handle, int layer, const int32_t* sequence
 
 /**
  * GPTQ of one matrix on given inputs; for tests of its own.
- * @param sizes rows, columns, vectors. @param format as accllmQuantSetFormat's. @param mask to keep to, or
- * null.
+ * @param sizes rows, columns, vectors. @param format as accllmQuantSetFormat's.
+ * @param lacking [vectors][rows], what is to be added to the float matrix's outputs; null for nothing.
+ * @param mask to keep to, or null.
  */
 ACCLLM_API int accllmQuantMatrix(const int32_t* sizes, const int32_t* format, const float* weights,
-                                 const float* inputs, double damping, const uint8_t* mask, int threads,
-                                 float* positions, float* scales, uint16_t* zeroHalves, uint8_t* keep) {
+                                 const float* inputs, const float* lacking, double damping, int sweeps,
+                                 const uint8_t* mask, int threads, float* positions, float* scales,
+                                 uint16_t* zeroHalves, uint8_t* keep) {
   return guarded([&] {
+    const auto [rows, columns, vectors] = std::array{sizes[0], sizes[1], sizes[2]};
     Pool pool(threads);
     QuantLinear out;
-    out.resize(sizes[0], sizes[1], {format[0], format[1], format[2], format[3] != 0});
+    out.resize(rows, columns, {format[0], format[1], format[2], format[3] != 0});
     Hessian hessian;
-    hessian.reset(sizes[1]);
-    hessian.add(pool, inputs, sizes[2]);
-    std::vector<float> copy(weights, weights + out.weight.size());
-    gptq(pool, copy, hessian, static_cast<float>(damping), mask, out);
+    hessian.reset(columns);
+    hessian.add(pool, inputs, vectors);
+    std::vector<float> residual(lacking == nullptr ? 0 : out.weight.size());
+    if (lacking != nullptr)
+      multiply(pool, rows, columns, vectors, transposed(lacking, rows), rowMajor(inputs, columns),
+               residual.data(), columns, false);
+    const std::vector<float> copy(weights, weights + out.weight.size());
+    gptq(pool, copy, residual, hessian, {static_cast<float>(damping), sweeps}, mask, out);
     giveLinear(out, positions, scales, zeroHalves, keep);
   });
 }

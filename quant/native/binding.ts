@@ -48,8 +48,9 @@ export interface QuantFunctions {
   ): number;
   accllmQuantGetVector(model: Handle, layer: number, which: number, out: Float32Array): number;
   accllmQuantSetVector(model: Handle, layer: number, which: number, values: Float32Array): number;
+  accllmQuantCenter(model: Handle, layer: number): number;
   accllmQuantTarget(model: Handle, layer: number): number;
-  accllmQuantLayer(model: Handle, layer: number, damping: number): number;
+  accllmQuantLayer(model: Handle, layer: number, damping: number, sweeps: number): number;
   accllmQuantAdvance(model: Handle, layer: number): number;
   accllmQuantRelease(model: Handle, layer: number): number;
   accllmQuantStore(model: Handle, layer: number, path: string): number;
@@ -78,7 +79,9 @@ export interface QuantFunctions {
     format: Int32Array,
     weights: Float32Array,
     inputs: Float32Array,
+    lacking: Float32Array | null,
     damping: number,
+    sweeps: number,
     mask: Uint8Array | null,
     threads: number,
     positions: Float32Array,
@@ -110,8 +113,9 @@ export const quantDeclarations: Readonly<
   ],
   accllmQuantGetVector: ["int", ["void *", "int", "int", "_Out_ float *"]],
   accllmQuantSetVector: ["int", ["void *", "int", "int", "const float *"]],
+  accllmQuantCenter: ["int", ["void *", "int"]],
   accllmQuantTarget: ["int", ["void *", "int"]],
-  accllmQuantLayer: ["int", ["void *", "int", "double"]],
+  accllmQuantLayer: ["int", ["void *", "int", "double", "int"]],
   accllmQuantAdvance: ["int", ["void *", "int"]],
   accllmQuantRelease: ["int", ["void *", "int"]],
   accllmQuantStore: ["int", ["void *", "int", "const char *"]],
@@ -131,7 +135,9 @@ export const quantDeclarations: Readonly<
       "const int32_t *",
       "const float *",
       "const float *",
+      "const float *",
       "double",
+      "int",
       "const uint8_t *",
       "int",
       "_Out_ float *",

@@ -6,6 +6,8 @@
 #include "gemm.hpp"
 #include "grid.hpp"
 #include "hot.hpp"
+#include "order.hpp"
+#include "refine.hpp"
 
 namespace accllm::quant {
 
@@ -89,31 +91,26 @@ void quantizeGroup(RowGroup& group, bool chooseMask, uint8_t* keep, float* error
 
 }  // namespace
 
-void gptq(Pool& pool, std::vector<float>& weights, const Hessian& hessian, float damping, const uint8_t* mask,
-          QuantLinear& out) {
+namespace {
+
+/** Chooses grids, masks and codes group by group; `weights` are used up. */
+void pushErrors(Pool& pool, std::vector<float>& weights, const std::vector<float>& factor,
+                const std::vector<float>& importance, const std::vector<GroupSpan>& order, bool chooseMask,
+                OrderedMatrix& out, std::vector<uint8_t>& mask, std::vector<float>& zeros) {
   const int64_t columns = out.columns;
-  const std::vector<float> factor = hessian.inverseFactor(pool, damping);
-  std::vector<float> importance = hessian.diagonal();
-  const float largest = *std::max_element(importance.begin(), importance.end());
-  // Inputs that never occurred still count a little, so that their weights are not arbitrary.
-  for (float& value : importance) value = std::max(value, 1e-6f * largest) + 1e-30f;
-  if (mask != nullptr) std::copy(mask, mask + out.keep.size(), out.keep.begin());
   std::vector<float> errors(static_cast<size_t>(out.rows) * groupSize);
-  for (int g = 0; g < out.groups; g++) {
-    const int64_t first = static_cast<int64_t>(g) * groupSize;
-    const int count = static_cast<int>(std::min<int64_t>(groupSize, columns - first));
-    pool.run(out.rows, 8, [&](int64_t begin, int64_t end) {
+  for (const auto& [index, first, count] : order) {
+    pool.run(out.rows, 8, [&, index = index, first = first, count = count](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; r++) {
         const int64_t at = r * columns + first;
         RowGroup group{&weights[at], &factor[first * columns + first], columns, count, out.format, {}};
-        uint8_t* keep = out.format.sparse ? &out.keep[at] : nullptr;
-        const bool chooseMask = out.format.sparse && mask == nullptr;
+        uint8_t* keep = out.format.sparse ? &mask[at] : nullptr;
         if (chooseMask)
           for (int j = 0; j < count; j += 4)
             keepTwo(j, count, keep, [&](int i) { return group.cost(i, group.weights[i]); });
         chooseGrid(group, &importance[first], keep);
-        out.scale[r * out.groups + g] = group.grid.scale;
-        out.zero[r * out.groups + g] = group.grid.zero;
+        out.scale[r * out.groups + index] = group.grid.scale;
+        zeros[r * out.groups + index] = group.grid.zero;
         quantizeGroup(group, chooseMask, keep, &errors[r * groupSize], &out.position[at]);
       }
     });
@@ -122,6 +119,43 @@ void gptq(Pool& pool, std::vector<float>& weights, const Hessian& hessian, float
     multiply(pool, out.rows, columns - next, count, rowMajor(errors.data(), groupSize),
              rowMajor(&factor[first * columns + next], columns), &weights[next], columns, true);
   }
+}
+
+}  // namespace
+
+void gptq(Pool& pool, const std::vector<float>& weights, const std::vector<float>& residual,
+          const Hessian& hessian, const GptqOptions& options, const uint8_t* mask, QuantLinear& out) {
+  const int64_t columns = out.columns;
+  const int64_t size = out.rows * columns;
+  std::vector<float> importance = hessian.diagonal();
+  const float largest = *std::max_element(importance.begin(), importance.end());
+  // Inputs that never occurred still count a little, so that their weights are not arbitrary.
+  for (float& value : importance) value = std::max(value, 1e-6f * largest) + 1e-30f;
+  const ColumnOrder order(importance, out.format.sparse);
+  importance = order.ordered(importance.data(), 1);
+  const std::vector<float> damped = hessian.damped(options.damping, order.columns);
+  const std::vector<float> factor = inverseFactor(pool, damped, columns);
+
+  std::vector<float> wanted = order.ordered(weights.data(), out.rows);
+  if (!residual.empty()) {
+    // The weights of least squares: w + residual H^-1, H^-1 = U^T U.
+    const std::vector<float> missing = order.ordered(residual.data(), out.rows);
+    std::vector<float> half(size);
+    multiply(pool, out.rows, columns, columns, rowMajor(missing.data(), columns),
+             transposed(factor.data(), columns), half.data(), columns, false);
+    multiply(pool, out.rows, columns, columns, rowMajor(half.data(), columns),
+             rowMajor(factor.data(), columns), wanted.data(), columns, true);
+  }
+  std::vector<float> position(size);
+  std::vector<uint8_t> keep;
+  if (out.format.sparse) keep = order.ordered(mask != nullptr ? mask : out.keep.data(), out.rows);
+  OrderedMatrix matrix{out.rows, columns, out.groups, out.format, position, keep, out.scale, out.zero};
+  std::vector<float> left = wanted;
+  pushErrors(pool, left, factor, importance, order.groups, out.format.sparse && mask == nullptr, matrix, keep,
+             out.zero);
+  refine(pool, wanted, damped, order.groups, options.sweeps, matrix);
+  order.putBack(position, out.position);
+  if (out.format.sparse) order.putBack(keep, out.keep);
   out.dequantize(pool);
 }
 

@@ -43,16 +43,26 @@ std::vector<float> Hessian::diagonal() const {
   return values;
 }
 
-std::vector<float> Hessian::inverseFactor(Pool& pool, float damping) const {
+std::vector<float> Hessian::damped(float damping, const std::vector<int>& order) const {
   const int64_t n = width_;
   double mean = 0;
   for (float value : diagonal()) mean += value / static_cast<double>(n);
   if (!(mean > 0)) mean = 1;
+  std::vector<float> out(n * n);
+  for (int64_t i = 0; i < n; i++) {
+    for (int64_t j = 0; j < n; j++) out[i * n + j] = values_[order[i] * n + order[j]];
+    out[i * n + i] += static_cast<float>(damping * mean);
+  }
+  return out;
+}
+
+std::vector<float> inverseFactor(Pool& pool, const std::vector<float>& hessian, int64_t n) {
+  double mean = 0;
+  for (int64_t i = 0; i < n; i++) mean += hessian[i * n + i] / static_cast<double>(n);
   // With rows and columns reversed, H = L L^T gives the inverse as U^T U with U the reverse of L's inverse.
   std::vector<double> l(n * n);
   for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j <= i; j++)
-      l[i * n + j] = values_[(n - 1 - i) * n + n - 1 - j] + (i == j ? damping * mean : 0);
+    for (int64_t j = 0; j <= i; j++) l[i * n + j] = hessian[(n - 1 - i) * n + n - 1 - j];
   for (int64_t j = 0; j < n; j++) {
     const double* pivotRow = &l[j * n];
     // Positive but for rounding, thanks to the damping.

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -69,10 +70,12 @@ class Model {
   /** Token ids [count][length]; both streams start at the embeddings. */
   void setSequences(const int32_t* ids, int count, int length);
 
-  /** Takes the float stream through a float layer; calibrates the layer's key means on the way. */
-  void target(int layer);
+  /** Calibrates the key means of a layer on the float stream. */
+  void center(int layer);
   /** Quantizes the matrices of a layer that are not frozen on what the quantized stream feeds them. */
-  void quantizeLayer(int layer, float damping);
+  void quantizeLayer(int layer, const GptqOptions& options);
+  /** Takes the float stream through a float layer. */
+  void target(int layer);
   /** Takes the quantized stream through the quantized layer; frees the float layer and what training it took.
    */
   void advance(int layer);
@@ -105,8 +108,14 @@ class Model {
   Parameter embedding, finalGain, head;
 
  private:
+  /** Calls `visit` with the first value in a stream and the shape of every batch of sequences. */
   template <typename Visit>
-  void visitStream(int layer, const Visit& visit);
+  void visitStream(const Visit& visit) {
+    const int step = std::max(1, batchTokens / length_);
+    for (int first = 0; first < sequences_; first += step)
+      visit(static_cast<int64_t>(first) * length_ * shape_.hidden,
+            Batch{std::min(step, sequences_ - first), length_});
+  }
   template <typename Visit>
   void visitTraining(const Visit& visit);
   std::vector<float*> parametersOf(int layer, std::vector<size_t>& sizes);
@@ -115,6 +124,9 @@ class Model {
   double layerPass(int layer, const int32_t* sequences, int count);
   double modelPass(const int32_t* sequences, int count, bool train);
   double divergence(int64_t tokens, float* student, const float* teacher, bool train);
+
+  /** Tokens that go through a layer at a time, about: bounds the memory of activations. */
+  static constexpr int batchTokens = 2048;
 
   Shape shape_;
   int vocabulary_;

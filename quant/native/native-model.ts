@@ -129,14 +129,22 @@ export class NativeModel {
     return this.#vector(wholeModel, modelVectors[which], length);
   }
 
-  /** Takes the float stream through a float layer, and calibrates the layer's key means. */
-  target(layer: number): Promise<void> {
-    return this.#run("accllmQuantTarget", layer);
+  /** Calibrates a layer's key means on the float stream. */
+  center(layer: number): Promise<void> {
+    return this.#run("accllmQuantCenter", layer);
   }
 
-  /** Quantizes the matrices of a layer that are not frozen: GPTQ, for 2:4 SparseGPT. */
-  quantizeLayer(layer: number, damping: number): Promise<void> {
-    return this.#run("accllmQuantLayer", layer, damping);
+  /**
+   * Quantizes the matrices of a layer that are not frozen: GPTQ, for 2:4 SparseGPT, then coordinate descent.
+   * @param damping share of a Hessian's mean diagonal that is added to its diagonal.
+   */
+  quantizeLayer(layer: number, damping: number, sweeps: number): Promise<void> {
+    return this.#run("accllmQuantLayer", layer, damping, sweeps);
+  }
+
+  /** Takes the float stream through a float layer. */
+  target(layer: number): Promise<void> {
+    return this.#run("accllmQuantTarget", layer);
   }
 
   /** Takes the quantized stream through the quantized layer. */

@@ -50,6 +50,8 @@ export interface Calibrated {
 
 /** Share of the mean diagonal that is added to a Hessian's. */
 const damping = 0.01;
+/** Sweeps of coordinate descent after GPTQ. */
+const sweeps = 4;
 
 const noRates: Rates = { position: 0, scale: 0, gain: 0, embedding: 0, head: 0 };
 export const layerRates = {
@@ -137,7 +139,7 @@ class Run {
     tell(0, "reading");
     await this.#load(layer);
     tell(0, "calibrating");
-    await this.#step(model.target(layer));
+    await this.#step(model.center(layer));
     if (!this.#options.centered) {
       const { kvHeads, headDim } = this.#checkpoint.config;
       model.setLayerVector(layer, "keyMean", new Float32Array(kvHeads * headDim));
@@ -145,9 +147,11 @@ class Run {
     const folder = this.#folder;
     if (folder !== undefined && layer < folder.state.layers.length) {
       await this.#step(model.load(layer, folder.layerFile(layer)));
+      await this.#step(model.target(layer));
       return [folder.state.layers[layer] ?? []].flat();
     }
-    await this.#step(model.quantizeLayer(layer, damping));
+    await this.#step(model.quantizeLayer(layer, damping, sweeps));
+    await this.#step(model.target(layer));
     let result: TrainingResult | undefined;
     if (reconstruct > 0) {
       const onStep = (part: number, loss: number) =>
