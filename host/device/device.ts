@@ -7,6 +7,13 @@
 /** Which way a buffer's bytes travel in {@link DeviceBuffer.sync}. */
 export type SyncDirection = "toDevice" | "fromDevice";
 
+/** Memory of the host that a buffer is to have as its host side: it begins on a page. */
+export interface HostMemory {
+  readonly memory: Uint8Array;
+  /** Frees it; the buffer does so when it closes. */
+  close(): void;
+}
+
 /** A buffer in one memory bank. Host and device memory are separate: nothing moves without `sync`. */
 export interface DeviceBuffer {
   /** Size in bytes. */
@@ -17,6 +24,8 @@ export interface DeviceBuffer {
   map(): Uint8Array;
   /** Copies `bytes` (default: to the end) from `offset` (default 0) between host and device side. */
   sync(direction: SyncDirection, bytes?: number, offset?: number): void;
+  /** The same towards the device on another thread, for many bytes; the host side must not change meanwhile. */
+  send(bytes: number, offset: number): Promise<void>;
   close(): void;
 }
 
@@ -34,8 +43,11 @@ export interface Kernel {
   readonly name: string;
   /** Argument names in order of their index, from the xclbin. */
   readonly arguments: readonly string[];
-  /** Allocates in the bank that the named argument is connected to; throws DeviceError when it does not fit. */
-  allocate(argument: string, bytes: number): DeviceBuffer;
+  /**
+   * Allocates in the bank that the named argument is connected to; throws DeviceError when it does not fit.
+   * @param host memory of `bytes` bytes that becomes the buffer's own; default zeroed memory
+   */
+  allocate(argument: string, bytes: number, host?: HostMemory): DeviceBuffer;
   /**
    * Starts the kernel with the named arguments and resolves when it has completed. The event loop stays free.
    * @throws DeviceError (argument missing or of the wrong kind, timed out, aborted, error state),

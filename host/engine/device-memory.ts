@@ -1,5 +1,5 @@
 import { kernelName, type Platform, platforms } from "../../quant/format/platform.ts";
-import type { Device, DeviceBuffer, Kernel } from "../device/device.ts";
+import type { Device, DeviceBuffer, HostMemory, Kernel } from "../device/device.ts";
 import { DeviceError } from "../errors.ts";
 import type { MemoryPlan } from "./plan.ts";
 
@@ -36,10 +36,19 @@ export class DeviceMemory {
     return this.#buffers;
   }
 
-  /** Allocates what a plan lists; on an error the caller closes. */
-  allocate(plan: MemoryPlan): void {
+  /**
+   * Allocates what a plan lists; on an error the caller closes.
+   * @param hostMemory a buffer's host side; undefined for zeroed memory
+   */
+  allocate(plan: MemoryPlan, hostMemory: (argument: string, bytes: number) => HostMemory | undefined): void {
     for (const { argument, bytes } of plan.buffers) {
-      this.#buffers.set(argument, this.kernel.allocate(argument, bytes));
+      const host = hostMemory(argument, bytes);
+      try {
+        this.#buffers.set(argument, this.kernel.allocate(argument, bytes, host));
+      } catch (error) {
+        host?.close();
+        throw error;
+      }
     }
   }
 

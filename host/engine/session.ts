@@ -13,7 +13,7 @@ import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
 import { type RunStatus, totalCycles } from "./status.ts";
 import { cpuTimeoutMs } from "./time-limit.ts";
 import { readTrace, type TraceEntry } from "./trace.ts";
-import { throwIfAborted, type UploadOptions, uploadModel } from "./upload.ts";
+import { ModelUpload, throwIfAborted, type UploadOptions } from "./upload.ts";
 
 export interface SessionOptions extends PlanOptions, UploadOptions {
   /** With the xclbin loaded. */
@@ -61,9 +61,10 @@ export class Session implements TokenSession {
       throwIfAborted(options.signal);
       memory = new DeviceMemory(device);
       const plan = planMemory(image.header, platformOfKernel(memory.kernel), options);
-      memory.allocate(plan);
+      const upload = new ModelUpload(image, plan);
+      memory.allocate(plan, (argument, bytes) => upload.hostMemory(argument, bytes));
       const frequencies = ropeFrequencies(image.header.model);
-      await uploadModel(image, plan, memory.buffers, frequencies, options);
+      await upload.send(memory.buffers, frequencies, options);
       const runner = new BlockRunner(memory, plan, image.header.model, frequencies);
       runner.writeCommands();
       return new Session(options, plan, memory, runner);

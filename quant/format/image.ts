@@ -100,6 +100,23 @@ export class Image {
   }
 
   /**
+   * Where a section lies in the file, to be mapped; the descriptor is open until `close`.
+   * @returns with `requireDigest`, which compares a SHA-256 (hex) of the section's bytes with the header's
+   * @throws InputError for a section that is absent
+   */
+  sectionInFile(name: string): {
+    readonly descriptor: number;
+    readonly offset: number;
+    readonly bytes: number;
+    requireDigest(sha256: string): void;
+  } {
+    const section = this.#section(name);
+    const { offset, bytes } = section;
+    const requireDigest = (sha256: string) => this.#compare(section, sha256);
+    return { descriptor: this.#handle.fd, offset, bytes, requireDigest };
+  }
+
+  /**
    * Reads every section and compares its SHA-256 with the header.
    * @throws InputError IMAGE_HASH naming the first section that differs; InterruptedError.
    */

@@ -1,5 +1,8 @@
+import { readFileSync, statSync } from "node:fs";
+import { open as openFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Device, DeviceBuffer, Kernel } from "../../host/device/device.ts";
+import { FileMapping } from "../../host/device/file-mapping.ts";
 import { type Platform, platforms } from "../../quant/format/platform.ts";
 
 /** Ports that every platform has, and the second weight channel. */
@@ -168,6 +171,33 @@ export function deviceContract(subject: Subject): void {
     // The memory outlives the buffer: touching an old view is harmless.
     view[0] = 1;
     expect(view[0]).toBe(1);
+  });
+
+  it("takes a mapped file as a buffer's host side, sends it from another thread, and lets go of it", async () => {
+    const kernel = openKernel();
+    const bytes = statSync(subject.xclbin()).size;
+    const file = await openFile(subject.xclbin(), "r");
+    const host = FileMapping.of({ descriptor: file.fd, offset: 0, bytes }, 2 * bytes)!;
+    await file.close();
+    const buffer = kernel.allocate("table", 2 * bytes, host);
+    const view = buffer.map();
+    expect(Buffer.compare(view.subarray(0, bytes), readFileSync(subject.xclbin()))).toBe(0);
+    const sent = buffer.send(2 * bytes, 0);
+    expect(() => buffer.close()).toThrowError(expect.objectContaining({ code: "BUFFER_IN_USE" }));
+    await sent;
+    await expect(buffer.send(64, 32)).rejects.toMatchObject({ code: "SYNC_OUT_OF_RANGE" });
+    if (subject.executes) {
+      view.fill(0);
+      buffer.sync("fromDevice");
+      expect(Buffer.compare(view.subarray(0, bytes), readFileSync(subject.xclbin()))).toBe(0);
+    }
+    buffer.close();
+    expect(view.every((byte) => byte === 0)).toBe(true);
+    const wrong = FileMapping.of({ descriptor: -1, offset: 0, bytes: 0 }, 64)!;
+    expect(() => kernel.allocate("table", 128, wrong)).toThrowError(
+      expect.objectContaining({ code: "BUFFER_SIZE" }),
+    );
+    wrong.close();
   });
 
   if (!subject.executes) return;

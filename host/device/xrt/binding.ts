@@ -1,6 +1,6 @@
 /**
- * XRT's native C API (libxrt_coreutil.so.2) and what the emulator exports beside it: types and declarations, no
- * logic. The only file of the host that imports koffi.
+ * XRT's native C API (libxrt_coreutil.so.2), what the emulator exports beside it, and the functions of the process
+ * itself that Node.js has no call for: types and declarations, no logic. The only file of the host that imports koffi.
  */
 import koffi from "koffi";
 
@@ -63,7 +63,15 @@ export interface XrtFunctions {
   xrtBOWrite(buffer: Handle, source: Uint8Array, bytes: number, offset: number): number;
   xrtBORead(buffer: Handle, target: Uint8Array, bytes: number, offset: number): number;
   xrtBOAddress(buffer: Handle): bigint | number;
-  xrtBOSync(buffer: Handle, direction: number, bytes: number, offset: number): number;
+  xrtBOSync: ((buffer: Handle, direction: number, bytes: number, offset: number) => number) & {
+    async(
+      buffer: Handle,
+      direction: number,
+      bytes: number,
+      offset: number,
+      done: (error: unknown, result: number) => void,
+    ): void;
+  };
   xrtRunOpen(kernel: Handle): Handle | null;
   /** Variadic: the C type of the value, then the value. */
   xrtRunSetArg(run: Handle, index: number, type: "void *" | "uint32_t", value: Handle | number): number;
@@ -86,6 +94,40 @@ export interface EmulatorFunctions {
 export interface GuardFunctions {
   accllmGuardInstall(descriptor: number, before: string, after: string): void;
 }
+
+/** Of libc. */
+export interface MemoryFunctions {
+  mmap(
+    address: Handle | null,
+    bytes: number,
+    protection: number,
+    flags: number,
+    descriptor: number,
+    offset: number,
+  ): Handle;
+  munmap(address: Handle, bytes: number): number;
+}
+
+/** Of the OpenSSL inside Node.js, which exports it for native code; absent where a distribution links it otherwise. */
+export interface DigestFunctions {
+  SHA256: {
+    async(
+      memory: Handle,
+      bytes: number,
+      out: Uint8Array,
+      done: (error: unknown, digest: Handle | null) => void,
+    ): void;
+  };
+}
+
+/** Arguments of mmap on Linux, and what it returns on an error. */
+export const mapping = {
+  readWrite: 0x1 | 0x2,
+  private: 0x02,
+  fixed: 0x10,
+  anonymous: 0x20,
+  failed: 2n ** 64n - 1n,
+} as const;
 
 type Declarations<Functions> = Readonly<
   Record<keyof Functions, readonly [result: string, parameters: readonly string[]]>
@@ -130,12 +172,21 @@ export const guardDeclarations: Declarations<GuardFunctions> = {
   accllmGuardInstall: ["void", ["int", "const char *", "const char *"]],
 };
 
+export const memoryDeclarations: Declarations<MemoryFunctions> = {
+  mmap: ["void *", ["void *", "size_t", "int", "int", "int", "int64_t"]],
+  munmap: ["int", ["void *", "size_t"]],
+};
+
+export const digestDeclarations: Declarations<DigestFunctions> = {
+  SHA256: ["void *", ["void *", "size_t", "_Out_ uint8_t *"]],
+};
+
 export interface NativeLibrary {
   func(name: string, result: string, parameters: readonly string[]): unknown;
 }
 
-/** dlopen; throws when the library cannot be loaded. */
-export const loadLibrary = koffi.load as (path: string) => NativeLibrary;
+/** dlopen, of the process itself for null; throws when the library cannot be loaded. */
+export const loadLibrary = koffi.load as (path: string | null) => NativeLibrary;
 /** errno after the last call. */
 export const lastErrno = koffi.errno as () => number;
 /** Address of the first byte. */

@@ -1,6 +1,6 @@
 import { constants } from "node:buffer";
 import { DeviceError, UsageError } from "../../errors.ts";
-import type { DeviceBuffer, SyncDirection } from "../device.ts";
+import type { DeviceBuffer, HostMemory, SyncDirection } from "../device.ts";
 import { addressOf, type Handle, syncDirections } from "./binding.ts";
 import type { XrtDevice } from "./device.ts";
 import { allocationFailed, deviceFailed } from "./failure.ts";
@@ -13,7 +13,7 @@ export const syncAlignment = 64;
  * `bytes` of zeroed memory that starts on a page.
  * @throws DeviceError HOST_MEMORY.
  */
-function pageAligned(bytes: number): Uint8Array {
+function pageAligned(bytes: number): HostMemory {
   let memory: Uint8Array;
   try {
     memory = new Uint8Array(bytes + pageBytes);
@@ -24,12 +24,13 @@ function pageAligned(bytes: number): Uint8Array {
     });
   }
   const skip = Number(-addressOf(memory) & BigInt(pageBytes - 1));
-  return memory.subarray(skip, skip + bytes);
+  return { memory: memory.subarray(skip, skip + bytes), close: () => undefined };
 }
 
 /**
  * A buffer object on host memory of our own (xrtBOAllocUserPtr; XRT's own normal buffers are made the same way).
- * So the view that `map` returns stays safe to touch after `close`, where a mapping of XRT's would dangle.
+ * So the view that `map` returns stays safe to touch after `close`, where a mapping of XRT's would dangle, and a mapped
+ * file is sent to the device without a copy in between.
  */
 export class XrtBuffer implements DeviceBuffer {
   readonly bytes: number;
@@ -39,21 +40,33 @@ export class XrtBuffer implements DeviceBuffer {
   readonly device: XrtDevice;
   /** Runs that have this buffer as an argument right now. */
   users = 0;
-  readonly #host: Uint8Array;
+  readonly #host: HostMemory;
   #handle: Handle | undefined;
+  /** Copies to the device that are under way on other threads. */
+  #sending = 0;
 
-  /** @throws DeviceError OUT_OF_DEVICE_MEMORY, BUFFER_NOT_ALLOCATED, DEVICE_LOST, HOST_MEMORY. */
-  constructor(device: XrtDevice, argument: string, bytes: number, group: number, bankName: string) {
+  /**
+   * @param host the buffer's own once it is made; not after an error
+   * @throws DeviceError OUT_OF_DEVICE_MEMORY, BUFFER_NOT_ALLOCATED, DEVICE_LOST, HOST_MEMORY.
+   */
+  constructor(
+    device: XrtDevice,
+    argument: string,
+    bytes: number,
+    bank: { readonly group: number; readonly name: string },
+    host: HostMemory = pageAligned(bytes),
+  ) {
     this.device = device;
     this.argument = argument;
     this.bytes = bytes;
-    this.#host = pageAligned(bytes);
+    this.#host = host;
     const { library } = device;
-    const handle = library.xrt.xrtBOAllocUserPtr(device.handle, addressOf(this.#host), bytes, 0, group);
+    const address = addressOf(host.memory);
+    const handle = library.xrt.xrtBOAllocUserPtr(device.handle, address, bytes, 0, bank.group);
     if (handle === null) {
       throw allocationFailed(
         device,
-        `Device memory is out: a buffer of ${bytes} bytes for kernel argument ${argument} found no place in bank ${bankName}`,
+        `Device memory is out: a buffer of ${bytes} bytes for kernel argument ${argument} found no place in bank ${bank.name}`,
       );
     }
     this.#handle = handle;
@@ -70,12 +83,34 @@ export class XrtBuffer implements DeviceBuffer {
 
   map(): Uint8Array {
     void this.handle;
-    return this.#host;
+    return this.#host.memory;
   }
 
-  sync(direction: SyncDirection, bytes?: number, offset = 0): void {
+  /** Whether a copy to the device is under way. */
+  get sending(): boolean {
+    return this.#sending > 0;
+  }
+
+  async send(bytes: number, offset: number): Promise<void> {
     const { handle } = this;
-    const length = bytes ?? this.bytes - offset;
+    this.#requireRange(bytes, offset);
+    const { xrt } = this.device.library;
+    this.#sending++;
+    let result: number;
+    try {
+      result = await new Promise<number>((resolve, reject) => {
+        xrt.xrtBOSync.async(handle, syncDirections.toDevice, bytes, offset, (error, value) =>
+          error ? reject(error) : resolve(value),
+        );
+      });
+    } finally {
+      this.#sending--;
+    }
+    // What the library says of a failure stays on the thread that made the call: asked again, it says it here.
+    if (result !== 0) this.sync("toDevice", bytes, offset);
+  }
+
+  #requireRange(length: number, offset: number): void {
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
     if (!whole || offset < 0 || length < 0 || offset + length > this.bytes || offset % syncAlignment !== 0) {
       throw new UsageError(
@@ -84,6 +119,12 @@ export class XrtBuffer implements DeviceBuffer {
           `${this.argument}: it has ${this.bytes} bytes, and offsets are multiples of ${syncAlignment}.`,
       );
     }
+  }
+
+  sync(direction: SyncDirection, bytes?: number, offset = 0): void {
+    const { handle } = this;
+    const length = bytes ?? this.bytes - offset;
+    this.#requireRange(length, offset);
     const { library } = this.device;
     if (library.xrt.xrtBOSync(handle, syncDirections[direction], length, offset) !== 0) {
       throw deviceFailed(
@@ -98,8 +139,11 @@ export class XrtBuffer implements DeviceBuffer {
   /** @throws DeviceError BUFFER_IN_USE while a run uses it. */
   close(): void {
     if (this.#handle === undefined) return;
-    if (this.users > 0) {
-      throw new DeviceError("BUFFER_IN_USE", `A running kernel still uses the buffer for ${this.argument}.`);
+    if (this.users > 0 || this.sending) {
+      throw new DeviceError(
+        "BUFFER_IN_USE",
+        `The buffer for ${this.argument} is in use by ${this.users > 0 ? "a running kernel" : "a copy to the device"}.`,
+      );
     }
     this.release();
   }
@@ -111,5 +155,7 @@ export class XrtBuffer implements DeviceBuffer {
     this.#handle = undefined;
     this.device.forget(this);
     this.device.library.xrt.xrtBOFree(handle);
+    // A copy that the process's end overtakes still reads it.
+    if (!this.sending) this.#host.close();
   }
 }

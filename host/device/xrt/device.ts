@@ -168,8 +168,9 @@ export class XrtDevice implements Device {
     const handle = this.#handle;
     this.#handle = undefined;
     unregisterDevice(this);
-    const waiting = [...this.#kernels].some((kernel) => kernel.busy);
-    // A wait in a thread of the pool holds the run's handle until its slice is over.
+    const waiting =
+      [...this.#kernels].some((kernel) => kernel.busy) || [...this.#buffers].some((buffer) => buffer.sending);
+    // A wait in a thread of the pool holds the run's handle until its slice is over; a copy is as short.
     if (waiting) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * sliceMs);
     for (const kernel of this.#kernels) kernel.closeRuns();
     for (const buffer of [...this.#buffers]) buffer.release();

@@ -1,5 +1,5 @@
 import { DeviceError, UsageError } from "../../errors.ts";
-import type { Kernel, KernelArgument, RunOptions } from "../device.ts";
+import type { HostMemory, Kernel, KernelArgument, RunOptions } from "../device.ts";
 import type { KernelArgumentMetadata, KernelMetadata, Memory } from "../xclbin/index.ts";
 import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
@@ -56,9 +56,15 @@ export class XrtKernel implements Kernel {
   }
 
   /** @throws DeviceError ARGUMENT_UNKNOWN, BANK_NOT_CONNECTED, BUFFER_TOO_LARGE, OUT_OF_DEVICE_MEMORY. */
-  allocate(argument: string, bytes: number): XrtBuffer {
+  allocate(argument: string, bytes: number, host?: HostMemory): XrtBuffer {
     if (!Number.isSafeInteger(bytes) || bytes <= 0) {
       throw new UsageError("BUFFER_SIZE", `A buffer of ${bytes} bytes cannot be allocated.`);
+    }
+    if (host !== undefined && host.memory.length !== bytes) {
+      throw new UsageError(
+        "BUFFER_SIZE",
+        `A buffer of ${bytes} bytes cannot have ${host.memory.length} bytes of host memory.`,
+      );
     }
     const { index } = this.#argument(argument);
     const { library } = this.device;
@@ -79,7 +85,7 @@ export class XrtKernel implements Kernel {
         { hint: "Use a smaller model, fewer bits per weight or a shorter context." },
       );
     }
-    const buffer = new XrtBuffer(this.device, argument, bytes, group, bank.tag);
+    const buffer = new XrtBuffer(this.device, argument, bytes, { group, name: bank.tag }, host);
     this.device.remember(buffer);
     return buffer;
   }

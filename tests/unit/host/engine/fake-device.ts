@@ -1,6 +1,7 @@
 import type {
   Device,
   DeviceBuffer,
+  HostMemory,
   Kernel,
   KernelArgument,
   RunOptions,
@@ -16,9 +17,12 @@ class FakeBuffer implements DeviceBuffer {
   readonly onClose: () => void;
   closed = 0;
 
-  constructor(bytes: number, onClose: () => void) {
+  readonly hostMemory: HostMemory | undefined;
+
+  constructor(bytes: number, hostMemory: HostMemory | undefined, onClose: () => void) {
     this.bytes = bytes;
-    this.host = new Uint8Array(bytes);
+    this.hostMemory = hostMemory;
+    this.host = hostMemory?.memory ?? new Uint8Array(bytes);
     this.device = new Uint8Array(bytes);
     this.onClose = onClose;
   }
@@ -35,8 +39,13 @@ class FakeBuffer implements DeviceBuffer {
     to.set(from.subarray(offset, end), offset);
   }
 
+  async send(bytes: number, offset: number): Promise<void> {
+    this.sync("toDevice", bytes, offset);
+  }
+
   close(): void {
     this.closed++;
+    this.hostMemory?.close();
     this.onClose();
   }
 }
@@ -72,9 +81,9 @@ export class FakeDevice implements Device {
     return {
       name,
       arguments: this.argumentNames,
-      allocate: (argument, bytes) => {
+      allocate: (argument, bytes, hostMemory) => {
         if (argument === this.failAllocation) throw new DeviceError("BUFFER_ALLOCATION", "no memory");
-        const buffer = new FakeBuffer(bytes, () => this.log.push(`close ${argument}`));
+        const buffer = new FakeBuffer(bytes, hostMemory, () => this.log.push(`close ${argument}`));
         this.buffers.set(argument, buffer);
         return buffer;
       },
