@@ -82,8 +82,9 @@ ACCLLM_API int accllmQuantSetTensor(void* handle, int layer, int matrix, const f
   });
 }
 
-ACCLLM_API int accllmQuantSetSequences(void* handle, const int32_t* ids, int count, int length) {
-  return guarded([&] { modelOf(handle).setSequences(ids, count, length); });
+ACCLLM_API int accllmQuantSetSequences(void* handle, const int32_t* ids, int count, int length,
+                                       const float* states) {
+  return guarded([&] { modelOf(handle).setSequences(ids, count, length, states); });
 }
 
 /** @param format maxCode, zeroStep, maxZeroHalf, sparse. @param keep the mask of a 2:4 matrix that has one,

@@ -19,7 +19,13 @@ export interface QuantFunctions {
     head: Float32Array,
   ): number;
   accllmQuantSetTensor(model: Handle, layer: number, matrix: number, values: Float32Array): number;
-  accllmQuantSetSequences(model: Handle, ids: Int32Array, count: number, length: number): number;
+  accllmQuantSetSequences(
+    model: Handle,
+    ids: Int32Array,
+    count: number,
+    length: number,
+    states: Float32Array,
+  ): number;
   accllmQuantSetFormat(
     model: Handle,
     layer: number,
@@ -101,7 +107,7 @@ export const quantDeclarations: Readonly<
   accllmQuantError: ["const char *", []],
   accllmQuantSetTables: ["int", ["void *", "const float *", "const float *", "const float *"]],
   accllmQuantSetTensor: ["int", ["void *", "int", "int", "const float *"]],
-  accllmQuantSetSequences: ["int", ["void *", "const int32_t *", "int", "int"]],
+  accllmQuantSetSequences: ["int", ["void *", "const int32_t *", "int", "int", "const float *"]],
   accllmQuantSetFormat: ["int", ["void *", "int", "int", "const int32_t *", "const uint8_t *"]],
   accllmQuantSetLinear: [
     "int",

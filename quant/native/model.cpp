@@ -23,14 +23,11 @@ void Model::setTables(const float* table, const float* finalNorm, const float* o
   head.value = originalHead_;
 }
 
-void Model::setSequences(const int32_t* ids, int count, int length) {
+void Model::setSequences(const int32_t* ids, int count, int length, const float* states) {
   sequences_ = count;
   length_ = length;
   ids_.assign(ids, ids + static_cast<size_t>(count) * length);
-  const int64_t hidden = shape_.hidden;
-  floatStream_.resize(ids_.size() * hidden);
-  for (size_t t = 0; t < ids_.size(); t++)
-    std::copy_n(&embedding.value[ids_[t] * hidden], hidden, &floatStream_[t * hidden]);
+  floatStream_.assign(states, states + ids_.size() * shape_.hidden);
   quantizedStream_ = floatStream_;
 }
 

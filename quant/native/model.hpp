@@ -66,9 +66,10 @@ class Model {
   Pool& pool() { return pool_; }
   const Shape& shape() const { return shape_; }
 
+  /** What only training the whole model needs. */
   void setTables(const float* embedding, const float* finalNorm, const float* head);
-  /** Token ids [count][length]; both streams start at the embeddings. */
-  void setSequences(const int32_t* ids, int count, int length);
+  /** Token ids [count][length] and their embeddings, at which both streams start. */
+  void setSequences(const int32_t* ids, int count, int length, const float* states);
 
   /** Calibrates the key means of a layer on the float stream. */
   void center(int layer);

@@ -76,6 +76,7 @@ export class NativeModel {
     this.#handle = out[0];
   }
 
+  /** Gives what only training of the whole model needs. */
   setTables(embedding: Float32Array, finalNorm: Float32Array, head: Float32Array): void {
     this.#call("accllmQuantSetTables", embedding, finalNorm, head);
   }
@@ -85,10 +86,10 @@ export class NativeModel {
     this.#call("accllmQuantSetTensor", layer, layerTensors.indexOf(tensor), values);
   }
 
-  /** @param sequences of equal length. */
-  setSequences(sequences: readonly (readonly number[])[]): void {
+  /** @param sequences of equal length. @param states [tokens][hiddenSize], their embeddings. */
+  setSequences(sequences: readonly (readonly number[])[], states: Float32Array): void {
     const ids = Int32Array.from(sequences.flat());
-    this.#call("accllmQuantSetSequences", ids, sequences.length, sequences[0]!.length);
+    this.#call("accllmQuantSetSequences", ids, sequences.length, sequences[0]!.length, states);
   }
 
   /** @param keep the mask of a 2:4 matrix that has one already, else null. */

@@ -1,9 +1,10 @@
-import { createHash } from "node:crypto";
 import { InterruptedError } from "../../host/errors.ts";
 import { EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../format/inventory.ts";
-import { type WeightFormat, weightFormats } from "../format/weight-layout.ts";
+import { weightFormats } from "../format/weight-layout.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { layerMatrices, NativeModel, type Rates, wholeModel } from "../native/native-model.ts";
+import { type Calibrated, type CalibratedOptions, fingerprint } from "./calibrated-options.ts";
+import { embeddingsOf } from "./embeddings.ts";
 import { emptyGrid, exactMatrix, maskOf } from "./exact-matrix.ts";
 import { gridKind } from "./grid.ts";
 import { finishMatrix, type TrainedMatrix, withTrained } from "./trained-checkpoint.ts";
@@ -15,38 +16,6 @@ import {
   train,
 } from "./training.ts";
 import { WorkFolder } from "./work-folder.ts";
-
-/** What a calibrated quantization does beyond GPTQ (SparseGPT for 2:4). */
-export interface CalibratedOptions {
-  readonly formats: ReadonlyMap<string, WeightFormat>;
-  /** Calibration sequences of token ids, all of one length. */
-  readonly sequences: readonly (readonly number[])[];
-  readonly hadamard: boolean;
-  /** Whether key means are subtracted; else they are taken as zero. */
-  readonly centered: boolean;
-  /** Epochs of training layer by layer, and end to end; 0 for none. */
-  readonly reconstruct: number;
-  readonly finetune: number;
-  readonly threads: number;
-  readonly seed: number;
-  /** Called with the part done, 0..1, and what is done. */
-  readonly onProgress: (part: number, what: string) => void;
-  readonly signal?: AbortSignal | undefined;
-  /** Image that this is for: training keeps its state beside it. */
-  readonly output: string;
-  /** Go on with the state that a killed run left. */
-  readonly resume: boolean;
-}
-
-/** A checkpoint whose matrices lie on the grids of their formats, and what else an image stores. */
-export interface Calibrated {
-  readonly checkpoint: Checkpoint;
-  readonly keyMeans: Float32Array[];
-  readonly layers: readonly TrainingResult[];
-  readonly model: TrainingResult | undefined;
-  /** Removes the state of training; to be called when the image is complete. */
-  finish(): Promise<void>;
-}
 
 /** Share of the mean diagonal that is added to a Hessian's. */
 const damping = 0.01;
@@ -69,7 +38,7 @@ const batch = { layer: 4, model: 4 } as const;
 /**
  * Quantizes the matrices of all layers on calibration sequences: GPTQ or SparseGPT, then training as asked for.
  * Matrices that lie on a grid of their format stay as they are. Holds one layer after the other in float32; with
- * finetune all of them.
+ * finetune all of them, which are then done when this returns.
  * @throws ToolchainError where the native library is missing, InterruptedError.
  */
 export async function calibrate(checkpoint: Checkpoint, options: CalibratedOptions): Promise<Calibrated> {
@@ -77,20 +46,31 @@ export async function calibrate(checkpoint: Checkpoint, options: CalibratedOptio
   const model = new NativeModel(config, options.hadamard, options.threads);
   try {
     const read = (name: string) => checkpoint.readRows(name, 0, checkpoint.tensors.get(name)!.rows);
-    const tables = [await read(EMBEDDING), await read(FINAL_NORM), await read(LM_HEAD)] as const;
-    model.setTables(...tables);
-    model.setSequences(options.sequences);
+    if (options.finetune > 0) {
+      model.setTables(await read(EMBEDDING), await read(FINAL_NORM), await read(LM_HEAD));
+    }
+    const states = await embeddingsOf(checkpoint, options.sequences.flat());
+    model.setSequences(options.sequences, states);
     const trained = options.reconstruct + options.finetune > 0;
     const folder = trained
-      ? await WorkFolder.open(options.output, fingerprint(checkpoint, tables, options), options.resume)
+      ? await WorkFolder.open(
+          options.output,
+          fingerprint(config, [states, await read(FINAL_NORM)], options),
+          options.resume,
+        )
       : undefined;
     const run = new Run(checkpoint, model, options, folder);
-    const layers: TrainingResult[] = [];
-    for (let layer = 0; layer < config.layers; layer++) layers.push(...(await run.layer(layer)));
     const whole = options.finetune > 0 ? await run.finetune() : undefined;
-    return { ...run.results(), layers, model: whole, finish: async () => folder?.remove() };
-  } finally {
+    return {
+      checkpoint: run.checkpoint,
+      keyMeans: run.keyMeans,
+      model: whole,
+      finish: async () => folder?.remove(),
+      close: () => model.close(),
+    };
+  } catch (error) {
     model.close();
+    throw error;
   }
 }
 
@@ -102,7 +82,9 @@ class Run {
   readonly #folder: WorkFolder | undefined;
   readonly #matrices = new Map<string, TrainedMatrix>();
   readonly #values = new Map<string, Float32Array>();
-  readonly #keyMeans: Float32Array[] = [];
+  readonly keyMeans: Float32Array[] = [];
+  readonly checkpoint: Checkpoint;
+  #done = 0;
   /** Whether some matrix is 2:4. */
   readonly #kind: "dense" | "sparse";
 
@@ -118,17 +100,28 @@ class Run {
     this.#options = options;
     this.#folder = folder;
     this.#kind = [...options.formats.values()].includes("w2s24") ? "sparse" : "dense";
+    const prepare = (name: string) => this.#need(name);
+    this.checkpoint = withTrained(checkpoint, this.#matrices, this.#values, prepare);
   }
 
-  /** Quantizes one layer and trains it if that is asked for; takes it out where nothing is left to do. */
-  async layer(layer: number): Promise<TrainingResult[]> {
-    const results = await this.#quantizeLayer(layer);
+  /** Does the layers up to the one that a tensor belongs to; what is before it will not be asked for again. */
+  async #need(name: string): Promise<void> {
+    const layer = layerOf(name);
+    if (layer === undefined || this.#options.finetune > 0) return;
+    while (this.#done <= layer) {
+      this.#matrices.clear();
+      await this.#layer(this.#done);
+      this.#take(this.#done++);
+    }
+  }
+
+  /** Quantizes one layer, and trains it if that is asked for. */
+  async #layer(layer: number): Promise<void> {
+    await this.#quantizeLayer(layer);
     await this.#step(this.#model.advance(layer));
-    if (this.#options.finetune === 0) this.#take(layer);
-    return results;
   }
 
-  async #quantizeLayer(layer: number): Promise<TrainingResult[]> {
+  async #quantizeLayer(layer: number): Promise<void> {
     const { reconstruct, signal, seed, finetune } = this.#options;
     const model = this.#model;
     const layers = this.#checkpoint.config.layers;
@@ -148,7 +141,7 @@ class Run {
     if (folder !== undefined && layer < folder.state.layers.length) {
       await this.#step(model.load(layer, folder.layerFile(layer)));
       await this.#step(model.target(layer));
-      return [folder.state.layers[layer] ?? []].flat();
+      return;
     }
     await this.#step(model.quantizeLayer(layer, damping, sweeps));
     await this.#step(model.target(layer));
@@ -163,10 +156,18 @@ class Run {
       await this.#step(model.store(layer, folder.layerFile(layer)));
       await folder.update({ layers: [...folder.state.layers, result ?? null] });
     }
-    return result === undefined ? [] : [result];
   }
 
+  /** Quantizes all layers, trains the whole model and takes everything out of the library. */
   async finetune(): Promise<TrainingResult> {
+    const { layers } = this.#checkpoint.config;
+    for (let layer = 0; layer < layers; layer++) await this.#layer(layer);
+    const result = await this.#trainModel();
+    this.#takeModel();
+    return result;
+  }
+
+  #trainModel(): Promise<TrainingResult> {
     const { reconstruct, finetune, signal, seed, onProgress } = this.#options;
     const start = (1 + reconstruct) / (1 + reconstruct + finetune);
     const onStep = (part: number, loss: number) =>
@@ -195,19 +196,13 @@ class Run {
     };
   }
 
-  results(): Pick<Calibrated, "checkpoint" | "keyMeans"> {
+  #takeModel(): void {
     const { hiddenSize, vocabSize, layers } = this.#checkpoint.config;
-    if (this.#options.finetune > 0) {
-      for (let layer = 0; layer < layers; layer++) this.#take(layer);
-      const values = this.#values;
-      values.set(EMBEDDING, this.#model.getModelVector("embedding", vocabSize * hiddenSize));
-      values.set(FINAL_NORM, this.#model.getModelVector("finalNorm", hiddenSize));
-      values.set(LM_HEAD, this.#model.getModelVector("head", vocabSize * hiddenSize));
-    }
-    return {
-      checkpoint: withTrained(this.#checkpoint, this.#matrices, this.#values),
-      keyMeans: this.#keyMeans,
-    };
+    for (let layer = 0; layer < layers; layer++) this.#take(layer);
+    const values = this.#values;
+    values.set(EMBEDDING, this.#model.getModelVector("embedding", vocabSize * hiddenSize));
+    values.set(FINAL_NORM, this.#model.getModelVector("finalNorm", hiddenSize));
+    values.set(LM_HEAD, this.#model.getModelVector("head", vocabSize * hiddenSize));
   }
 
   /** Takes a finished layer out of the library, which frees it. */
@@ -225,7 +220,7 @@ class Run {
     for (const norm of ["inputNorm", "postNorm"] as const) {
       this.#values.set(layerTensorName(layer, norm), model.getLayerVector(layer, norm, hiddenSize));
     }
-    this.#keyMeans.push(model.getLayerVector(layer, "keyMean", kvHeads * headDim));
+    this.keyMeans.push(model.getLayerVector(layer, "keyMean", kvHeads * headDim));
     model.release(layer);
   }
 
@@ -254,18 +249,8 @@ class Run {
   }
 }
 
-/** Hash of everything that the results depend on; of the weights, the tables stand for all. */
-function fingerprint(
-  { config }: Checkpoint,
-  tables: readonly Float32Array[],
-  options: CalibratedOptions,
-): string {
-  const { formats, sequences, hadamard, centered, reconstruct, finetune, seed } = options;
-  const hash = createHash("sha256");
-  hash.update(
-    JSON.stringify({ config, formats: [...formats], hadamard, centered, reconstruct, finetune, seed }),
-  );
-  hash.update(Int32Array.from(sequences.flat()));
-  for (const table of tables) hash.update(table);
-  return hash.digest("hex");
+/** Index of the layer that a tensor is of. */
+function layerOf(name: string): number | undefined {
+  const found = /^model\.layers\.(\d+)\./.exec(name);
+  return found === null ? undefined : Number(found[1]);
 }

@@ -15,20 +15,22 @@ import type { TrainingResult } from "./training.ts";
 
 /** What is ready to be rounded and written. */
 export interface Prepared {
-  /** The checkpoint itself, or one with weights on the grid. */
+  /** The checkpoint itself, or one with weights on the grid; to be read in the order of the forward pass. */
   readonly checkpoint: Checkpoint;
-  /** [kvHeads * headDim] a layer; undefined where keys are not centred. */
+  /** [kvHeads * headDim] a layer, once its matrices were read; undefined where keys are not centred. */
   readonly keyMeans: readonly Float32Array[] | undefined;
   readonly source: KeyMeanSource;
   readonly training: TrainingResult | undefined;
   /** Removes what is not needed any more once the image is complete. */
   finish(): Promise<void>;
+  /** Frees what is held, whatever happened. */
+  close(): void;
 }
 
 /** Sequences that a model writes for itself where no text is given: half the length, and fewer. */
 const selfWritten = { count: 64, length: 128 } as const;
 
-const nothing = async () => {};
+const nothing = { finish: async () => {}, close: () => {} } as const;
 
 /** What the key means will be calibrated on. */
 export function keyMeanSource(
@@ -64,10 +66,10 @@ export async function prepare(
   const { calibration: text } = options;
   if (recipe.method === "rtn") {
     if (source === "none")
-      return { checkpoint, keyMeans: undefined, source, training: undefined, finish: nothing };
+      return { checkpoint, keyMeans: undefined, source, training: undefined, ...nothing };
     const onProgress = (part: number) => steps.phase(part, "calibrating key means");
     const keyMeans = await calibrateKeyMeans(checkpoint, { text, onProgress, signal });
-    return { checkpoint, keyMeans, source, training: undefined, finish: nothing };
+    return { checkpoint, keyMeans, source, training: undefined, ...nothing };
   }
   const sequences = await calibrationSequences(checkpoint, recipe, options, steps, signal);
   const calibrated = await calibrate(checkpoint, {
@@ -91,6 +93,7 @@ export async function prepare(
     source,
     training: calibrated.model,
     finish: calibrated.finish,
+    close: calibrated.close,
   };
 }
 

@@ -34,7 +34,7 @@ export interface QuantizeOptions {
   readonly reconstruct?: number | undefined;
   /** Epochs of training the whole model. */
   readonly finetune?: number | undefined;
-  /** Threads of the native library; default: as many as there are processors. Results do not depend on it. */
+  /** Threads of the native library and of rounding; default: as many as there are processors. Results do not depend on it. */
   readonly threads?: number | undefined;
   /** Go on with the training that a killed run with the same options left beside the output. */
   readonly resume?: boolean | undefined;

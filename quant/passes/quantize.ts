@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { InputError, UsageError } from "../../host/errors.ts";
 import { sectionNames } from "../format/image-header.ts";
 import { type ImagePlan, modelTensors, planImage, type TensorShape } from "../format/image-plan.ts";
@@ -14,6 +15,7 @@ import { quantizeMatrix } from "./quantize-matrix.ts";
 import type { QuantizeHooks, QuantizeOptions, QuantizeReport, TensorReport } from "./quantize-options.ts";
 import type { QuantizationError } from "./quantize-rows.ts";
 import { describeMethod, type Recipe, resolveRecipe } from "./recipe.ts";
+import { RowPool } from "./row-pool.ts";
 import { Steps, throwIfAborted } from "./steps.ts";
 import { writeTable } from "./write-table.ts";
 
@@ -48,11 +50,13 @@ export async function quantizeCheckpoint(
     const recipe = resolveRecipe(options);
     const length = preparationLength(checkpoint, recipe, options);
     const plan = await planFor(checkpoint, platform, files, options, recipe, hooks);
+    const pool = new RowPool(options.threads ?? availableParallelism(), weightsOf(plan));
     const writer = await ImageWriter.create(options.output, plan);
+    let prepared: Prepared | undefined;
     try {
       const steps = new Steps(plan, length, hooks);
-      const prepared = await prepare(checkpoint, plan.header, recipe, options, steps, hooks.signal);
-      const tensors = await writeSections(checkpoint, prepared, plan, files, writer, steps);
+      prepared = await prepare(checkpoint, plan.header, recipe, options, steps, hooks.signal);
+      const tensors = await writeSections(checkpoint, prepared, plan, files, { writer, pool }, steps);
       throwIfAborted(hooks.signal);
       await writer.finish();
       await prepared.finish();
@@ -71,6 +75,9 @@ export async function quantizeCheckpoint(
     } catch (error) {
       await writer.discard();
       throw error;
+    } finally {
+      prepared?.close();
+      await pool.close();
     }
   } finally {
     await checkpoint.close();
@@ -156,11 +163,10 @@ async function writeSections(
   { checkpoint, keyMeans }: Prepared,
   plan: ImagePlan,
   files: ReadonlyMap<string, Uint8Array>,
-  writer: ImageWriter,
+  { writer, pool }: { readonly writer: ImageWriter; readonly pool: RowPool },
   steps: Steps,
 ): Promise<TensorReport[]> {
   const { header } = plan;
-  await writeTable(checkpoint, header, keyMeans, writer, steps.of("model.embed_tokens.weight"));
   const reports: TensorReport[] = [];
   for (const tensor of header.tensors) {
     const { name, format } = tensor;
@@ -169,13 +175,20 @@ async function writeSections(
       tensor,
       header.platform.weightChannels,
       writer,
+      pool,
       steps.of(name),
     );
     const whole = checkpoint === original ? error : await matrixError(original, checkpoint, name, error);
     reports.push({ name, format, ...summary(whole) });
   }
+  // After the matrices: gains and key means are those of layers that are done.
+  await writeTable(checkpoint, header, keyMeans, writer, steps.of("model.embed_tokens.weight"));
   for (const [name, bytes] of files) await writer.append(name, bytes);
   return reports;
+}
+
+function weightsOf({ header }: ImagePlan): number {
+  return header.tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
 }
 
 function summary({ squaredError, energy, roundedRows }: QuantizationError) {

@@ -53,13 +53,15 @@ function nearest(x: number): number {
 }
 
 /**
- * A checkpoint with some tensors replaced by trained ones. Two-bit and four-bit weights are whole multiples of 16-bit
+ * A checkpoint with some tensors replaced by trained ones. `prepare` is called with the name of what is read next and
+ * may fill the maps. Two-bit and four-bit weights are whole multiples of 16-bit
  * scales, exact in float32, so that rounding to nearest finds their grids again.
  */
 export function withTrained(
   checkpoint: Checkpoint,
   matrices: ReadonlyMap<string, TrainedMatrix>,
   values: ReadonlyMap<string, Float32Array>,
+  prepare: (name: string) => Promise<void>,
 ): Checkpoint {
   return {
     path: checkpoint.path,
@@ -69,6 +71,7 @@ export function withTrained(
     tied: checkpoint.tied,
     tokenizerFiles: checkpoint.tokenizerFiles,
     async readRows(name, firstRow, rowCount, out) {
+      await prepare(name);
       const matrix = matrices.get(name);
       const plain = values.get(name);
       if (matrix === undefined && plain === undefined)
