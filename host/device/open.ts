@@ -7,6 +7,7 @@ import { type Machine, thisMachine } from "./machine.ts";
 import { emulatorLibraryPath } from "./native.ts";
 import { ensureNative } from "./native-build.ts";
 import { type DeviceAddress, XrtDevice } from "./xrt/device.ts";
+import { enterMode, xrtEnvironment } from "./xrt/emulation-mode.ts";
 import { requireXrtEnvironment, xrtLibraryPath } from "./xrt/environment.ts";
 import { openLibrary } from "./xrt/library.ts";
 import { probeDevice } from "./xrt/probe.ts";
@@ -17,6 +18,8 @@ export interface OpenOptions {
   readonly engine?: EngineName | undefined;
   /** Threads of the emulator's fast engine; default ACCLLM_THREADS, else one a core. */
   readonly threads?: number | undefined;
+  /** Bitstream that is going to be loaded: it decides whether XRT opens a card or its own emulation. */
+  readonly xclbin?: string | undefined;
   /** Library to use instead of the one that the specification means; for tests. */
   readonly libraryPath?: string;
   /** Where cards and environment are looked up; default this computer. */
@@ -50,8 +53,8 @@ export function parseDeviceSpecification(text: string): DeviceSpecification {
  * Opens a device: "emulator", "xrt:<index>" or "xrt:<PCIe address>". A card's library and device are opened in a
  * child process first, because XRT ends the process on some errors.
  * @throws UsageError DEVICE_UNKNOWN; DeviceError EMULATOR_NOT_BUILT, NO_CARD, CARD_UNKNOWN, XRT_NOT_INSTALLED,
- *   XRT_TOO_OLD, XRT_ENVIRONMENT, NO_DRIVER, CARD_NOT_READY, NO_PERMISSION, XRT_CRASHED, XRT_TIMEOUT,
- *   XRT_LIBRARY_NOT_LOADED, XRT_SYMBOL_MISSING, DEVICE_NOT_OPENED.
+ *   XRT_TOO_OLD, XRT_ENVIRONMENT, XRT_MODE_FIXED, NO_DRIVER, CARD_NOT_READY, NO_PERMISSION, XRT_CRASHED, XRT_TIMEOUT,
+ *   XRT_LIBRARY_NOT_LOADED, XRT_SYMBOL_MISSING, DEVICE_NOT_OPENED; InputError XCLBIN_UNREADABLE, XCLBIN_INVALID.
  */
 export async function openDevice(text: string, options: OpenOptions = {}): Promise<Device> {
   const specification = parseDeviceSpecification(text);
@@ -67,15 +70,18 @@ export async function openDevice(text: string, options: OpenOptions = {}): Promi
   }
   const { address } = specification;
   const machine = options.machine ?? thisMachine;
-  // XRT's emulation modes (noop, hw_emu) have a device without a card.
-  const emulated = (machine.environment.XCL_EMULATION_MODE ?? "") !== "";
+  const environment = xrtEnvironment(options.xclbin, machine.environment);
+  // XRT's emulation modes have a device without a card.
+  const emulated = environment.XCL_EMULATION_MODE !== "";
   const card = emulated ? undefined : await requireCard(address, machine);
-  const path = options.libraryPath ?? xrtLibraryPath(machine.environment);
+  const path = options.libraryPath ?? xrtLibraryPath(environment);
   requireRelease(path);
-  requireXrtEnvironment(machine.environment);
+  requireXrtEnvironment(environment);
   if (card !== undefined) await requireAccess(card, machine);
-  await probeDevice(path, address);
-  return new XrtDevice(openLibrary(path), address, card?.shell ?? text, card);
+  await probeDevice(path, address, environment);
+  enterMode(path, environment);
+  const name = emulated ? `XRT (${environment.XCL_EMULATION_MODE})` : (card?.shell ?? text);
+  return new XrtDevice(openLibrary(path), address, name, card);
 }
 
 function openEmulator(path: string, { engine = defaultEngine(), threads }: OpenOptions): Device {

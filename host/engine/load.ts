@@ -78,7 +78,7 @@ export async function openConfiguredDevice(
   const { kind } = parseDeviceSpecification(name);
   if (kind === "emulator") refuseXclbin(xclbin);
   const file = await (kind === "emulator" ? emulationFile(platform) : bitstreamFile(platform, xclbin));
-  const device = await openDevice(name, { engine, threads });
+  const device = await openDevice(name, { engine, threads, xclbin: kind === "emulator" ? undefined : file });
   try {
     device.load(file);
     return device;

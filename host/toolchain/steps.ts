@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { kernelAbiVersion, kernelName, type Platform } from "../../quant/format/platform.ts";
 import { abiKey } from "../device/xclbin/index.ts";
 
@@ -129,9 +129,10 @@ export function buildSteps({ platform, target, jobs, paths }: BuildPlan): BuildS
     {
       name: "emulation platform",
       command: "emconfigutil",
-      args: ["--platform", platform.shell, "--nd", "1", "--od", work],
+      // Beside the xclbin, where the host looks for it.
+      args: ["--platform", platform.shell, "--nd", "1", "--od", dirname(xclbin)],
       inputs: [],
-      outputs: [join(work, "emconfig.json")],
+      outputs: [join(dirname(xclbin), "emconfig.json")],
     },
   ];
 }

@@ -183,10 +183,10 @@ describe("on a card", () => {
   });
 
   it("the driver's counters of such errors are read where the library is XRT", async () => {
-    vi.stubEnv("XCL_EMULATION_MODE", "sw_emu");
     machine.addFile(`sys/bus/pci/devices/${card.bdf}/mig.u.1/ecc_ue_cnt`, "2\n");
     const library = { ...openLibrary(libraryPath), emulator: undefined };
     const found = (await open()).card;
+    vi.stubEnv("XCL_EMULATION_MODE", "sw_emu");
     const { device, kernel, args } = await session(new XrtDevice(library, { index: 0 }, "a card", found));
     const run = kernel.run({ ...args, job: 0xfffffffe });
     machine.addFile(`sys/bus/pci/devices/${card.bdf}/mig.u.1/ecc_ue_cnt`, "5\n");

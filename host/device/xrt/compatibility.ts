@@ -1,11 +1,10 @@
 import { kernelAbiVersion } from "../../../quant/format/platform.ts";
 import { DeviceError } from "../../errors.ts";
 import { abiKey, type Xclbin } from "../xclbin/index.ts";
+import { isForEmulation } from "./emulation-mode.ts";
 import type { XrtLibrary } from "./library.ts";
 
-const emulationModes: ReadonlySet<string> = new Set(["sw_emu", "hw_emu", "hw_emu-pr"]);
-
-/** Whether the library runs emulation xclbins: ours does, XRT does where XCL_EMULATION_MODE says so. */
+/** Whether the library runs emulation xclbins: ours does, XRT does where it was opened for one. */
 function emulates(library: XrtLibrary): boolean {
   return library.emulator !== undefined || (process.env.XCL_EMULATION_MODE ?? "") !== "";
 }
@@ -15,8 +14,9 @@ function emulates(library: XrtLibrary): boolean {
  * @throws DeviceError XCLBIN_WRONG_MODE, XCLBIN_WRONG_ABI.
  */
 export function requireLoadable(xclbin: Xclbin, path: string, library: XrtLibrary): void {
-  const forEmulation = emulationModes.has(xclbin.mode);
-  if (forEmulation !== emulates(library)) {
+  const forEmulation = isForEmulation(xclbin.mode);
+  const takesBoth = library.emulator === undefined && process.env.XCL_EMULATION_MODE === "noop";
+  if (!takesBoth && forEmulation !== emulates(library)) {
     const built = forEmulation ? "for emulation" : "for a card";
     const here = forEmulation ? "a card" : "the emulator";
     throw new DeviceError(

@@ -1,8 +1,7 @@
-import { readFileSync, statSync } from "node:fs";
-import { DeviceError, InputError } from "../../errors.ts";
+import { DeviceError } from "../../errors.ts";
 import type { Card } from "../cards.ts";
 import type { Device } from "../device.ts";
-import { parseXclbin, uuidText, type Xclbin, xclbinLimits } from "../xclbin/index.ts";
+import { readXclbinFile, uuidText, type Xclbin } from "../xclbin/index.ts";
 import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
 import { cardGone, uncorrectableErrors } from "./card-state.ts";
@@ -16,30 +15,6 @@ import { sliceMs } from "./run.ts";
 
 /** The device to open: an index or a PCIe address ("0000:3b:00.1"). */
 export type DeviceAddress = { readonly index: number } | { readonly bdf: string };
-
-function readXclbin(path: string): Xclbin {
-  let bytes: Uint8Array;
-  try {
-    const { size } = statSync(path);
-    if (size > xclbinLimits.fileBytes) {
-      throw new InputError("XCLBIN_INVALID", `${path} has ${size} bytes, more than any xclbin.`);
-    }
-    bytes = readFileSync(path);
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError("XCLBIN_UNREADABLE", `The xclbin ${path} cannot be read: ${reason}.`, { cause });
-  }
-  try {
-    return parseXclbin(bytes);
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause;
-    throw new InputError(cause.code, `${path}: ${cause.message}`, {
-      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
-      cause,
-    });
-  }
-}
 
 /** A device behind XRT's C API, whichever library implements it. */
 export class XrtDevice implements Device {
@@ -117,7 +92,7 @@ export class XrtDevice implements Device {
    */
   load(xclbinPath: string): void {
     const { handle } = this;
-    const xclbin = readXclbin(xclbinPath);
+    const xclbin = readXclbinFile(xclbinPath);
     requireLoadable(xclbin, xclbinPath, this.library);
     if (this.library.xrt.xrtDeviceLoadXclbinFile(handle, xclbinPath) !== 0) {
       throw loadFailed(this, xclbin, xclbinPath);

@@ -17,10 +17,15 @@ function tidy(output: string): string {
 
 /**
  * Opens and closes library and device in a child process, so that a library that ends the process ends that one.
+ * @param environment of that process; default this one's
  * @throws DeviceError PROBE_NOT_BUILT, XRT_LIBRARY_NOT_LOADED, XRT_SYMBOL_MISSING, DEVICE_NOT_OPENED, XRT_CRASHED,
  *   XRT_TIMEOUT.
  */
-export async function probeDevice(libraryPath: string, address: DeviceAddress): Promise<void> {
+export async function probeDevice(
+  libraryPath: string,
+  address: DeviceAddress,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
   const program = probeProgramPath();
   if (!existsSync(program)) {
     throw new DeviceError("PROBE_NOT_BUILT", `The program ${program} does not exist.`, {
@@ -32,6 +37,8 @@ export async function probeDevice(libraryPath: string, address: DeviceAddress): 
     reject: false,
     timeout: probeTimeoutMs,
     all: true,
+    env: environment,
+    extendEnv: false,
   });
   if (result.exitCode === probeExit.opened) return;
   const said = tidy(result.all ?? "");
