@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { openImage } from "../../quant/format/image.ts";
 import type { ImageHeader } from "../../quant/format/image-header.ts";
+import { DEFAULT_SESSION_BYTES } from "../config/sessions.ts";
 import { type ChatTemplate, chatTemplateOf } from "../text/chat-template.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { textCodec } from "./codec.ts";
@@ -28,8 +29,6 @@ export interface SessionFolder {
   readonly limitBytes?: number | undefined;
   readonly onEvent?: ((event: StoreEvent) => void) | undefined;
 }
-
-export const DEFAULT_SESSION_BYTES = 4e9;
 
 /** A model on a device with all that a conversation needs, for those who share one device between texts. */
 export interface OpenModel {

@@ -109,13 +109,17 @@ export class PrefixSession implements Session {
     await this.#inner.close();
   }
 
+  /** Whether the cache holds what is worth keeping in the store and is not there yet. */
+  get unsaved(): boolean {
+    return this.#options.store !== undefined && !this.#stored && this.#ids.length >= LEAST_STORED_TOKENS;
+  }
+
   /** Keeps what the cache holds in the store, if there is one; the file is written while other work goes on. */
   async save(): Promise<void> {
     const { store } = this.#options;
-    const tokens = this.#ids.length;
-    if (store === undefined || this.#stored || tokens < LEAST_STORED_TOKENS) return;
+    if (store === undefined || !this.unsaved) return;
     this.#stored = true;
-    const cache = this.#inner.readCache(tokens);
+    const cache = this.#inner.readCache(this.#ids.length);
     await store.save({ ids: Uint32Array.from(this.#ids), written: this.#written, cache });
   }
 

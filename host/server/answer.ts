@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { TokenEvent } from "../engine/generate.ts";
-import { ClientGone, DeadlinePassed, toApiError } from "./api-error.ts";
+import { toApiError } from "./api-error.ts";
 import { EventStream } from "./event-stream.ts";
 import type { AnswerForm, AnswerHead } from "./responses.ts";
 import type { ModelService, TextJob, TextResult } from "./service.ts";
+import { watch } from "./watch.ts";
 
 export interface AnswerOptions {
   readonly stream: boolean;
@@ -107,22 +108,4 @@ function shown(events: readonly TokenEvent[], { codec, settings }: TextJob): Tok
 /** Text that the end-of-sequence token set free. */
 function withoutLogprob({ type, index, id, text }: TokenEvent): TokenEvent {
   return { type, index, id, text };
-}
-
-/** A signal for when the client goes away or its time is over. */
-function watch(outgoing: ServerResponse, deadlineMs: number): { stop: AbortController; release: () => void } {
-  const stop = new AbortController();
-  const gone = () => {
-    if (!outgoing.writableFinished) stop.abort(new ClientGone("The client has gone."));
-  };
-  const timer = setTimeout(() => stop.abort(new DeadlinePassed("The time is over.")), deadlineMs);
-  outgoing.once("close", gone);
-  if (outgoing.closed || outgoing.destroyed) gone();
-  return {
-    stop,
-    release: () => {
-      clearTimeout(timer);
-      outgoing.off("close", gone);
-    },
-  };
 }

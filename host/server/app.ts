@@ -6,9 +6,10 @@ import type { Logger } from "pino";
 import { type AnswerOptions, answer } from "./answer.ts";
 import { ApiError, toApiError } from "./api-error.ts";
 import { readJson } from "./body.ts";
+import { answerEmbeddings, embeddingJob } from "./embeddings.ts";
 import { chatJob, completionJob, type JobLimits } from "./jobs.ts";
 import { addPage, PAGE_PATHS } from "./page.ts";
-import { parseChat, parseCompletion, parseDetokenize, parseTokenize } from "./requests.ts";
+import { parseChat, parseCompletion, parseDetokenize, parseEmbeddings, parseTokenize } from "./requests.ts";
 import { type AnswerForm, chatForm, completionForm } from "./responses.ts";
 import type { ModelService, TextJob } from "./service.ts";
 import { describeState } from "./state.ts";
@@ -101,6 +102,17 @@ export function createApp(service: ModelService, options: AppOptions): Hono<Env>
           const request = parseCompletion(await body(c));
           const { model } = service;
           return text(c, completionJob(model, request, options), completionForm(model.tokenizer), request);
+        },
+      ],
+    ],
+    [
+      "/v1/embeddings",
+      [
+        "post",
+        async (c) => {
+          const request = parseEmbeddings(await body(c));
+          const job = embeddingJob(service.model, request);
+          return answerEmbeddings(service, job, request, c.env.outgoing, options.deadlineMs);
         },
       ],
     ],

@@ -96,14 +96,15 @@ function maxTokens(asked: number | null | undefined, otherwise: number, limits: 
   });
 }
 
-/** Before tokenizing, which takes time: even of the longest tokens too many would be needed. */
-function checkLength({ session, tokenizer }: ServedModel, characters: number, param: string): void {
+/** Before tokenizing, which takes time: even of the longest tokens too many would be needed. @throws ApiError 400 */
+export function checkLength({ session, tokenizer }: ServedModel, characters: number, param: string): void {
   if (characters > session.promptLimit * tokenizer.longestToken) {
     throw tooLong(`The ${param} with ${characters} characters`, session.promptLimit, param);
   }
 }
 
-function checkPrompt({ session, codec }: ServedModel, ids: readonly number[], param: string): void {
+/** @throws ApiError 400 */
+export function checkPrompt({ session, codec }: ServedModel, ids: readonly number[], param: string): void {
   const unknown = ids.find((id) => id >= codec.vocabSize);
   if (unknown !== undefined) {
     throw new ApiError(400, `${unknown} is no token of this model's ${codec.vocabSize}.`, { param });

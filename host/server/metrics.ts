@@ -8,6 +8,8 @@ export interface MetricSources {
   running(): number;
   /** Filled part of the KV cache, 0 to 1. */
   kvOccupancy(): number;
+  /** Bytes of the sessions on disk. */
+  sessionBytes(): number;
   /** Modelled seconds per decoded token; undefined before the first. */
   modelledSecondsPerToken(): number | undefined;
 }
@@ -23,6 +25,7 @@ export class Metrics {
   readonly #perToken: Histogram;
   readonly #waited: Histogram;
   readonly #deviceErrors: Counter;
+  readonly #sessions: Counter<"event">;
   readonly #cycles: Counter<"source" | "operation">;
 
   constructor(sources: MetricSources) {
@@ -63,6 +66,12 @@ export class Metrics {
       help: "Requests that a fault of the device ended.",
       registers,
     });
+    this.#sessions = new Counter({
+      name: "accllm_sessions_total",
+      help: "Sessions by what became of them: saved, restored, evicted, refused (damaged), failed (could not be written).",
+      labelNames: ["event"],
+      registers,
+    });
     this.#cycles = new Counter({
       name: "accllm_kernel_cycles_total",
       help: "Cycles of decoding by operation; source tells whether the kernel measured or the emulator modelled them.",
@@ -81,6 +90,7 @@ export class Metrics {
     gauge("accllm_queue_depth", "Requests that wait for the device.", () => sources.queueDepth());
     gauge("accllm_running", "Requests that the device works on: 0 or 1.", () => sources.running());
     gauge("accllm_kv_occupancy_ratio", "Filled part of the KV cache.", () => sources.kvOccupancy());
+    gauge("accllm_session_bytes", "Bytes of the sessions on disk.", () => sources.sessionBytes());
     gauge(
       "accllm_modelled_seconds_per_token",
       "Seconds per decoded token on the card by the timing model; 0 before the first token.",
@@ -101,10 +111,18 @@ export class Metrics {
   }
 
   done({ promptTokens, completionTokens, timings }: DoneEvent, reusedTokens: number): void {
-    this.#tokens.inc({ kind: "prompt" }, promptTokens);
-    this.#tokens.inc({ kind: "reused" }, reusedTokens);
+    this.prompt(promptTokens, reusedTokens);
     this.#tokens.inc({ kind: "completion" }, completionTokens);
     if (completionTokens > 1) this.#perToken.observe(timings.decodeSeconds / (completionTokens - 1));
+  }
+
+  prompt(tokens: number, reusedTokens: number): void {
+    this.#tokens.inc({ kind: "prompt" }, tokens);
+    this.#tokens.inc({ kind: "reused" }, reusedTokens);
+  }
+
+  session(event: string): void {
+    this.#sessions.inc({ event });
   }
 
   deviceError(): void {

@@ -13,9 +13,14 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** What a job is told when it starts. */
+/** A job's turn at the device. */
 export interface Turn {
   readonly waitedSeconds: number;
+  /**
+   * Lets those who wait go first, for jobs of many parts; resolves when the device is this job's again.
+   * @throws the signal's reason when it fires meanwhile
+   */
+  giveWay(): Promise<void>;
 }
 
 /** Weight of the latest job in the mean duration of jobs. */
@@ -55,20 +60,38 @@ export class DeviceQueue {
 
   /**
    * Runs a job when its turn has come.
+   * @param counts whether its duration says how long requests take; default true
    * @throws QueueFull at once; the signal's reason when it fires before the job has begun; what the job throws
    */
-  async run<T>(signal: AbortSignal, job: (turn: Turn) => Promise<T>): Promise<T> {
+  async run<T>(
+    signal: AbortSignal,
+    job: (turn: Turn) => Promise<T>,
+    { counts = true }: { counts?: boolean } = {},
+  ): Promise<T> {
     signal.throwIfAborted();
     const arrived = performance.now();
-    if (this.#running) await this.#wait(signal);
+    if (this.#running) {
+      if (this.#waiting.length >= this.limit) throw new QueueFull(this.retryAfterSeconds);
+      await this.#wait(signal);
+    }
     this.#running = true;
     const began = performance.now();
+    let holds = true;
+    const giveWay = async () => {
+      if (this.#waiting.length === 0) return;
+      // In line before the device is given away: the line does not get longer by it.
+      const again = this.#wait(signal);
+      holds = false;
+      this.#next();
+      await again;
+      holds = true;
+    };
     try {
-      return await job({ waitedSeconds: (began - arrived) / 1000 });
+      return await job({ waitedSeconds: (began - arrived) / 1000, giveWay });
     } finally {
       const seconds = (performance.now() - began) / 1000;
-      this.#meanSeconds += SMOOTHING * (seconds - this.#meanSeconds);
-      this.#next();
+      if (counts) this.#meanSeconds += SMOOTHING * (seconds - this.#meanSeconds);
+      if (holds) this.#next();
     }
   }
 
@@ -78,7 +101,6 @@ export class DeviceQueue {
   }
 
   #wait(signal: AbortSignal): Promise<void> {
-    if (this.#waiting.length >= this.limit) throw new QueueFull(this.retryAfterSeconds);
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);

@@ -1,8 +1,11 @@
 import { z } from "zod";
 import { describeIssue } from "../config/issue.ts";
+import { POOLINGS } from "../engine/embed.ts";
 import { ApiError } from "./api-error.ts";
 
 const MAX_LOGPROBS = 20;
+/** Texts to embed in one request, as OpenAI has it. */
+const MAX_TEXTS = 2048;
 const number = (min: number, max: number) => z.number().min(min).max(max).nullish();
 const integer = (min: number, max: number) => z.int().min(min).max(max).nullish();
 /** A field that must have the value that changes nothing, where the feature is not offered. */
@@ -63,6 +66,21 @@ const completionSchema = z.strictObject({
   suffix: only(""),
 });
 
+const embeddingsSchema = z.strictObject({
+  model: common.model,
+  input: z.union([
+    z.string(),
+    tokenIds,
+    z.array(z.string()).min(1).max(MAX_TEXTS),
+    z.array(tokenIds).min(1).max(MAX_TEXTS),
+  ]),
+  encoding_format: z.enum(["float", "base64"]).nullish(),
+  dimensions: integer(1, 1_000_000),
+  /** Not OpenAI's: which hidden states make the vector. */
+  pooling: z.enum(POOLINGS).nullish(),
+  user: common.user,
+});
+
 const tokenizeSchema = z.strictObject({
   content: z.string(),
   /** Puts the beginning-of-sequence token in front. */
@@ -73,10 +91,14 @@ const detokenizeSchema = z.strictObject({ tokens: z.array(z.int().min(0)).max(1 
 export type ChatRequest = z.infer<typeof chatSchema>;
 export type CompletionRequest = z.infer<typeof completionSchema>;
 
+export type EmbeddingsRequest = z.infer<typeof embeddingsSchema>;
+
 /** @throws ApiError 400 naming the first field at fault */
 export const parseChat = (body: unknown): ChatRequest => parse(chatSchema, body);
 /** @throws ApiError 400 */
 export const parseCompletion = (body: unknown): CompletionRequest => parse(completionSchema, body);
+/** @throws ApiError 400 */
+export const parseEmbeddings = (body: unknown): EmbeddingsRequest => parse(embeddingsSchema, body);
 /** @throws ApiError 400 */
 export const parseTokenize = (body: unknown): z.infer<typeof tokenizeSchema> => parse(tokenizeSchema, body);
 /** @throws ApiError 400 */

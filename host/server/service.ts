@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { GenerationOptions } from "../config/generation.ts";
+import { embed, type Pooling } from "../engine/embed.ts";
 import {
   type DoneEvent,
   generate,
@@ -8,20 +9,22 @@ import {
   type TokenEvent,
 } from "../engine/generate.ts";
 import type { OpenModel } from "../engine/open-model.ts";
-import { DeviceError } from "../errors.ts";
+import type { StoreEvent } from "../engine/sequences/sequence-store.ts";
+import { DeviceError, InterruptedError } from "../errors.ts";
 import { ApiError, ShuttingDown, shuttingDown } from "./api-error.ts";
 import { Metrics } from "./metrics.ts";
-import { DeviceQueue } from "./queue.ts";
+import { DeviceQueue, type Turn } from "./queue.ts";
 import type { ServiceState } from "./server-state.ts";
 
 /** What the server needs of a model. */
 export type ServedModel = Pick<
   OpenModel,
-  "name" | "codec" | "tokenizer" | "template" | "plan" | "session" | "status" | "close"
+  "name" | "header" | "codec" | "tokenizer" | "template" | "plan" | "session" | "status" | "close"
 >;
 
 export interface ServiceOptions {
-  readonly load: () => Promise<ServedModel>;
+  /** @param onSession takes what happens in the folder of sessions, for log and metrics */
+  readonly load: (onSession: (event: StoreEvent) => void) => Promise<ServedModel>;
   /** Requests that may wait for the device. */
   readonly queueLimit: number;
   readonly log: Logger;
@@ -35,6 +38,12 @@ export interface TextJob {
   readonly codec: TextCodec;
   readonly settings: GenerationOptions;
   readonly constraint?: TokenConstraint | undefined;
+}
+
+/** Texts to embed, one after the other. */
+export interface EmbeddingJob {
+  readonly texts: readonly (readonly number[])[];
+  readonly pooling: Pooling;
 }
 
 export interface TextResult extends DoneEvent {
@@ -62,6 +71,7 @@ export class ModelService {
       queueDepth: () => this.queue.depth,
       running: () => (this.queue.running ? 1 : 0),
       kvOccupancy: () => this.kvOccupancy,
+      sessionBytes: () => this.#model?.session.storedBytes ?? 0,
       modelledSecondsPerToken: () => this.#model?.session.modelledSecondsPerToken,
     });
   }
@@ -96,7 +106,7 @@ export class ModelService {
 
   /** Loads the model for the first time. @throws what loading throws */
   async start(): Promise<void> {
-    this.#model = await this.#options.load();
+    this.#model = await this.#load();
     this.#state = "ready";
   }
 
@@ -110,31 +120,40 @@ export class ModelService {
     signal: AbortSignal,
     onToken: (event: TokenEvent) => void,
   ): Promise<TextResult> {
-    const model = this.model;
     const arrived = performance.now();
-    const both = AbortSignal.any([signal, this.#stop.signal]);
-    return await this.queue.run(both, async ({ waitedSeconds }) => {
-      this.metrics.waited(waitedSeconds);
-      if (this.#model !== model) throw new DeviceError("DEVICE_LOST", "The device was lost.");
-      const { session } = model;
+    return await this.#atDevice(signal, async ({ session, status }, both) => {
       const settings = { ...job.settings, signal: both, constraint: job.constraint };
       const events = generate(session, job.codec, job.ids, settings);
-      try {
-        for (let first = true; ; first = false) {
-          const { value, done } = await events.next();
-          if (done) {
-            this.metrics.done(value, session.reusedTokens);
-            if (value.reason === "cancelled") throw both.reason;
-            return { ...value, reusedTokens: session.reusedTokens };
-          }
-          if (first) this.metrics.firstToken((performance.now() - arrived) / 1000);
-          else this.metrics.cycles(model.status());
-          onToken(value);
+      for (let first = true; ; first = false) {
+        const { value, done } = await events.next();
+        if (done) {
+          this.metrics.done(value, session.reusedTokens);
+          if (value.reason === "cancelled") throw both.reason;
+          return { ...value, reusedTokens: session.reusedTokens };
         }
-      } catch (error) {
-        if (error instanceof DeviceError) this.#lose(error);
-        throw error;
+        if (first) this.metrics.firstToken((performance.now() - arrived) / 1000);
+        else this.metrics.cycles(status());
+        onToken(value);
       }
+    });
+  }
+
+  /**
+   * Embeds texts when the device is free; between two of them others may have it.
+   * @returns float32 [hiddenSize] of length 1 for each text
+   * @throws as generate
+   */
+  async embed({ texts, pooling }: EmbeddingJob, signal: AbortSignal): Promise<Float32Array[]> {
+    return await this.#atDevice(signal, async (model, both, turn) => {
+      const { session, codec } = model;
+      const vectors: Float32Array[] = [];
+      for (const ids of texts) {
+        if (vectors.length > 0) await turn.giveWay();
+        this.#checkCurrent(model);
+        vectors.push(await embed(session, codec, ids, { pooling, signal: both }));
+        this.metrics.prompt(ids.length, session.reusedTokens);
+      }
+      return vectors;
     });
   }
 
@@ -153,26 +172,72 @@ export class ModelService {
     this.#model = undefined;
   }
 
+  /** Runs a job when its turn has come. */
+  async #atDevice<T>(
+    signal: AbortSignal,
+    job: (model: ServedModel, signal: AbortSignal, turn: Turn) => Promise<T>,
+  ): Promise<T> {
+    const model = this.model;
+    const both = AbortSignal.any([signal, this.#stop.signal]);
+    try {
+      return await this.queue.run(both, async (turn) => {
+        this.metrics.waited(turn.waitedSeconds);
+        this.#checkCurrent(model);
+        try {
+          return await job(model, both, turn);
+        } catch (error) {
+          if (error instanceof DeviceError) this.#lose(model, error);
+          if (error instanceof InterruptedError && both.aborted) throw both.reason;
+          throw error;
+        }
+      });
+    } finally {
+      this.#keepIfIdle(model);
+    }
+  }
+
+  /** While nobody waits there is time to keep what the cache holds; the answer does not wait for it. */
+  #keepIfIdle(model: ServedModel): void {
+    if (this.queue.running || this.#model !== model || !model.session.unsaved) return;
+    this.queue
+      .run(new AbortController().signal, () => model.session.save(), { counts: false })
+      .catch((error: unknown) => this.#lose(model, error));
+  }
+
+  /** @throws DeviceError where the model was lost since */
+  #checkCurrent(model: ServedModel): void {
+    if (this.#model !== model) throw new DeviceError("DEVICE_LOST", "The device was lost.");
+  }
+
+  #load(): Promise<ServedModel> {
+    return this.#options.load((event) => {
+      this.metrics.session(event.type);
+      const { type, tokens, bytes, error } = event;
+      if (error === undefined) this.#options.log.debug({ type, tokens, bytes }, "session");
+      else this.#options.log.warn({ type, err: error }, "a session cannot be kept or restored");
+    });
+  }
+
   /** Gives the failed device up and opens it anew until that succeeds or the server shuts down. */
-  #lose(error: DeviceError): void {
+  #lose(failed: ServedModel, error: unknown): void {
+    if (this.#model !== failed) return;
     this.metrics.deviceError();
-    this.#options.log.error({ code: error.code, err: error.message }, "the device failed");
+    this.#options.log.error({ err: error }, "the device failed");
     this.#state = "lost";
-    const failed = this.#model;
     this.#model = undefined;
     this.#reloading ??= this.#reload(failed).finally(() => {
       this.#reloading = undefined;
     });
   }
 
-  async #reload(failed: ServedModel | undefined): Promise<void> {
-    await failed?.close().catch(() => undefined);
+  async #reload(failed: ServedModel): Promise<void> {
+    await failed.close().catch(() => undefined);
     const delays = this.#options.retryMs ?? RETRY_MS;
     for (let attempt = 0; !this.#draining; attempt++) {
       await this.#pause(delays[Math.min(attempt, delays.length - 1)]!);
       if (this.#draining) return;
       try {
-        this.#model = await this.#options.load();
+        this.#model = await this.#load();
         this.#state = "ready";
         this.#options.log.info("the device is back");
         return;

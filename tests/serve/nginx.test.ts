@@ -6,19 +6,17 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type DemoImage,
-  emulatorBuilt,
-  post,
-  quantizeDemo,
-  type RunningServer,
-  startServer,
-  until,
-} from "./fixture.ts";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { bundleProgram } from "../unit/host/cli/bundle.ts";
+import { type DemoImage, emulatorBuilt, post, quantizeDemo, until } from "./fixture.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 const NGINX = "/usr/sbin/nginx";
 const config = fileURLToPath(new URL("../../deploy/nginx/accllm.conf", import.meta.url));
+
+/** Different texts; a client asks for one of them. */
+const SEEDS = 12;
+const CLIENTS = 48;
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
@@ -28,18 +26,33 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
+/** Text of a stream's events; undefined where it was cut. */
+function streamedText(body: string): string | undefined {
+  if (!body.endsWith("data: [DONE]\n\n")) return undefined;
+  return body
+    .split("\n\n")
+    .filter((event) => event.startsWith("data: {"))
+    .map((event) => (JSON.parse(event.slice(6)) as { choices: [{ text: string }] }).choices[0].text)
+    .join("");
+}
+
 describe.skipIf(!emulatorBuilt || !existsSync(NGINX))(
-  "deploy/nginx with the real nginx (needs it and the emulator built)",
+  "deploy/nginx with the real nginx before two server processes (needs it and the emulator built)",
   () => {
     let folder: string;
+    let program: string;
     let image: DemoImage;
-    let servers: RunningServer[];
+    let servers: ServerProcess[];
     let nginx: ChildProcess;
     let url: string;
     beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), "accllm-nginx-"));
       image = await quantizeDemo();
-      servers = [await startServer(image.path), await startServer(image.path)];
+      program = await bundleProgram();
+    });
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), "accllm-nginx-"));
+      const start = () => startServerProcess(program, image.path, ["--drain", "0", "--threads", "1"]);
+      servers = await Promise.all([start(), start()]);
       const port = await freePort();
       url = `http://127.0.0.1:${port}`;
       const site = (await readFile(config, "utf8"))
@@ -59,59 +72,74 @@ ${site} }`,
       nginx = spawn(NGINX, ["-p", folder, "-c", main, "-e", `${folder}/error.log`], { stdio: "ignore" });
       await until(async () => (await fetch(`${url}/health`).catch(() => undefined))?.ok === true);
     });
-    afterAll(async () => {
+    afterEach(async () => {
       nginx.kill("SIGTERM");
       await once(nginx, "exit");
-      await Promise.all(servers.map(({ server }) => server.close(500)));
+      await Promise.all(servers.map((server) => server.end("SIGKILL")));
       await rm(folder, { recursive: true });
     });
     const request = (seed: number, more: object = {}) =>
       post(`${url}/v1/completions`, {
         model: "demo",
         prompt: "Once upon a time",
-        max_tokens: 30,
+        max_tokens: 60,
         ignore_eos: true,
         seed,
         ...more,
       });
+    const wholeText = async (response: Response) =>
+      ((await response.json()) as { choices: [{ text: string }] }).choices[0].text;
 
     it("streams through, and shares the requests out", async () => {
       const answers = await Promise.all(
         Array.from({ length: 6 }, (_, seed) => request(seed, { stream: true })),
       );
-      for (const answer of answers) expect(await answer.text()).toMatch(/data: \[DONE\]\n\n$/);
-      for (const { logged } of servers) {
-        expect(logged.filter((line) => line.includes('"stream ended"')).length).toBeGreaterThan(0);
+      for (const answer of answers) expect(streamedText(await answer.text())).toBeDefined();
+      for (const { url: server } of servers) {
+        const metrics = await (await fetch(`${server}/metrics`)).text();
+        const answered = /accllm_requests_total\{route="\/v1\/completions",status="200"\} (\d+)/.exec(
+          metrics,
+        );
+        expect(Number(answered?.[1])).toBeGreaterThan(0);
       }
       expect((await fetch(`${url}/metrics`)).status).toBe(404);
     });
 
-    it("loses no request that had not begun when a server dies under load, and tells the rest", async () => {
-      const alone: string[] = [];
-      for (let seed = 0; seed < 12; seed++) {
-        alone.push(((await (await request(seed)).json()) as { choices: [{ text: string }] }).choices[0].text);
-      }
-      const dying = servers[0]!.server;
-      const outcomes = Array.from({ length: 12 }, async (_, seed) => {
-        const response = await request(seed, { stream: true });
-        expect(response.status).toBe(200);
-        // It has begun: from here on it may be cut short, and then the client must see that.
-        const text = await response.text().catch(() => "");
-        if (!text.endsWith("data: [DONE]\n\n")) return "told";
-        const parts = text.split("\n\n").filter((event) => event.startsWith("data: {"));
-        const whole = parts
-          .map((event) => (JSON.parse(event.slice(6)) as { choices: [{ text: string }] }).choices[0].text)
-          .join("");
-        expect(whole).toBe(alone[seed]);
-        return "whole";
-      });
-      await until(() => dying.service.queue.running && dying.service.queue.depth > 0);
-      await dying.close(0);
-      const ends = await Promise.all(outcomes);
-      expect(ends.filter((end) => end === "told").length).toBeLessThanOrEqual(1);
-      expect(ends.filter((end) => end === "whole").length).toBeGreaterThanOrEqual(11);
-      // What comes later goes to the other server.
-      expect((await request(0)).status).toBe(200);
-    });
+    it.each(["SIGKILL", "SIGTERM"] as const)(
+      "loses no request that had not begun when a server ends by %s under load, and tells the rest",
+      async (signal) => {
+        const alone: string[] = [];
+        for (let seed = 0; seed < SEEDS; seed++) alone.push(await wholeText(await request(seed)));
+        const outcomes = Array.from({ length: CLIENTS }, async (_, client) => {
+          const seed = client % SEEDS;
+          const stream = client % 2 === 0;
+          const response = await request(seed, { stream });
+          expect(response.status).toBe(200);
+          if (!stream) {
+            expect(await wholeText(response)).toBe(alone[seed]);
+            return "whole";
+          }
+          // It has begun: from here on it may be cut short, and then the client must see that.
+          const text = streamedText(await response.text().catch(() => ""));
+          if (text === undefined) return "told";
+          expect(text).toBe(alone[seed]);
+          return "whole";
+        });
+        const dying = servers[0]!;
+        await until(async () => {
+          const { queue } = (await (await fetch(`${dying.url}/state`)).json()) as {
+            queue: { running: boolean; waiting: number };
+          };
+          return queue.running && queue.waiting > 5;
+        });
+        await dying.end(signal);
+        const ends = await Promise.all(outcomes);
+        // A device works on one text at a time: no more can have begun.
+        expect(ends.filter((end) => end === "told").length).toBeLessThanOrEqual(1);
+        expect(ends.filter((end) => end === "whole").length).toBeGreaterThanOrEqual(CLIENTS - 1);
+        // What comes later goes to the other server.
+        for (let i = 0; i < 4; i++) expect((await request(i)).status).toBe(200);
+      },
+    );
   },
 );

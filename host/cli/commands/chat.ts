@@ -8,9 +8,16 @@ import {
 import { chatPrompt } from "../../engine/chat-prompt.ts";
 import { generate } from "../../engine/generate.ts";
 import type { OpenModel } from "../../engine/open-model.ts";
+import type { StoreEvent } from "../../engine/sequences/sequence-store.ts";
 import { AccllmError } from "../../errors.ts";
 import { type CliContext, write, writeJson } from "../context.ts";
 import { Conversation } from "../conversation.ts";
+import {
+  addConversationOptions,
+  type ConversationOptions,
+  readTemplate,
+  sessionFolder,
+} from "../conversation-options.ts";
 import { demoImage } from "../demo-image.ts";
 import { LineReader } from "../line-reader.ts";
 import { addDeviceOptions, addExamples, numberOption } from "../option.ts";
@@ -18,7 +25,6 @@ import type { RunVerb } from "../program.ts";
 import { describeFileError, toAccllmError } from "../render/error.ts";
 import { ChatStatistics } from "../render/statistics.ts";
 import type { DeviceChoice } from "../services.ts";
-import { addConversationOptions, type ConversationOptions, readTemplate } from "../template-option.ts";
 
 interface ChatOptions extends GenerationOptions, DeviceChoice, ConversationOptions {
   system?: string;
@@ -71,7 +77,9 @@ export function addChat(program: Command, run: RunVerb): void {
 
 async function chat(context: CliContext, image: string | undefined, options: ChatOptions): Promise<number> {
   const { services, signal } = context;
-  const { system, device, engine, xclbin, threads, sinks, window, chatTemplate, ...given } = options;
+  const { system, device, engine, xclbin, threads, sinks, window, chatTemplate, ...rest } = options;
+  const { sessionDir, sessionLimit, ...given } = rest;
+  const sessions = sessionFolder({ sessionDir, sessionLimit });
   // The demo model likes to be sampled like that.
   const temperature = given.temperature ?? (image === undefined ? 0.7 : undefined);
   const settings = parseGeneration({ ...given, temperature });
@@ -83,6 +91,7 @@ async function chat(context: CliContext, image: string | undefined, options: Cha
     sinks,
     window,
     chatTemplate: await readTemplate(chatTemplate),
+    sessions: sessions && { ...sessions, onEvent: (event: StoreEvent) => void tellFailure(context, event) },
   };
   const model = await services.openModel(image ?? (await demoImage(context)), {
     ...open,
@@ -95,6 +104,13 @@ async function chat(context: CliContext, image: string | undefined, options: Cha
   } finally {
     await model.close();
   }
+}
+
+/** What is kept and restored shows in /stats; only that it could not be is worth a line. */
+async function tellFailure({ stderr, err }: CliContext, { error }: StoreEvent): Promise<void> {
+  if (error === undefined) return;
+  const { message } = toAccllmError(error);
+  await write(stderr, `${err.dim(`A session could not be kept or restored: ${message}`)}\n`);
 }
 
 /** One conversation with its commands. */

@@ -3,11 +3,16 @@ import { Option } from "commander";
 import { z } from "zod";
 import { SERVER_DEFAULTS } from "../../server/defaults.ts";
 import { type CliContext, write, writeJson } from "../context.ts";
+import {
+  addConversationOptions,
+  type ConversationOptions,
+  readTemplate,
+  sessionFolder,
+} from "../conversation-options.ts";
 import { demoImage } from "../demo-image.ts";
 import { addDeviceOptions, addExamples, numberOption, repeatedOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
 import type { DeviceChoice } from "../services.ts";
-import { addConversationOptions, type ConversationOptions, readTemplate } from "../template-option.ts";
 
 interface ServeOptions extends DeviceChoice, ConversationOptions {
   host: string;
@@ -81,13 +86,24 @@ async function serve(context: CliContext, image: string | undefined, options: Se
   const { services, signal } = context;
   const { device, engine, xclbin, threads, sinks, window } = options;
   const chatTemplate = await readTemplate(options.chatTemplate);
+  const sessions = sessionFolder(options);
   const { pino } = await import("pino");
   const log = pino({ level: options.logLevel, base: null }, context.stderr);
   const path = image ?? (await demoImage(context));
   const apiKey = options.apiKey ?? (context.env.ACCLLM_API_KEY || undefined);
   const server = await services.server({
-    load: () =>
-      services.openModel(path, { device, engine, xclbin, threads, sinks, window, chatTemplate, signal }),
+    load: (onEvent) =>
+      services.openModel(path, {
+        device,
+        engine,
+        xclbin,
+        threads,
+        sinks,
+        window,
+        chatTemplate,
+        sessions: sessions && { ...sessions, onEvent },
+        signal,
+      }),
     host: options.host,
     port: options.port,
     log,

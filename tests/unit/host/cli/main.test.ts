@@ -1,36 +1,26 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { packageRoot } from "../../../../host/config/paths.ts";
 import { emulatorLibraryPath } from "../../../../host/device/native.ts";
+import { bundleProgram } from "./bundle.ts";
 
-const root = fileURLToPath(new URL("../../../../", import.meta.url));
-// Inside the checkout, so that the program finds its packages and the demo model.
-mkdirSync(join(root, "build"), { recursive: true });
-const folder = mkdtempSync(join(root, "build", "cli-test-"));
-const program = join(folder, "main.mjs");
-const image = join(folder, "demo.accllm");
+let folder: string;
+let program: string;
+let image: string;
 
 beforeAll(async () => {
-  await build({
-    configFile: false,
-    logLevel: "silent",
-    build: {
-      ssr: join(root, "host", "cli", "main.ts"),
-      outDir: folder,
-      emptyOutDir: false,
-      target: "node20",
-      rollupOptions: { output: { entryFileNames: "main.mjs" } },
-    },
-  });
+  program = await bundleProgram();
+  folder = mkdtempSync(join(tmpdir(), "accllm-program-"));
+  image = join(folder, "demo.accllm");
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function start(...args: string[]): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [program, ...args], { cwd: root });
+  return spawn(process.execPath, [program, ...args], { cwd: packageRoot });
 }
 
 async function finish(

@@ -85,4 +85,60 @@ describe("DeviceQueue", () => {
     expect(begun).toBe(false);
     expect(queue.running).toBe(false);
   });
+
+  describe("a job that gives way between its parts", () => {
+    /** A job of three parts that writes down what it does. */
+    const parts = (queue: DeviceQueue, order: string[], signal = never) =>
+      queue.run(signal, async ({ giveWay }) => {
+        for (const part of [1, 2, 3]) {
+          if (part > 1) await giveWay();
+          order.push(`part ${part}`);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      });
+
+    it("lets those who wait go first, and has the device alone in between", async () => {
+      const queue = new DeviceQueue(2);
+      const order: string[] = [];
+      const long = parts(queue, order);
+      const others = ["a", "b"].map((name) => queue.run(never, async () => void order.push(name)));
+      expect(queue.depth).toBe(2);
+      await Promise.all([long, ...others]);
+      expect(order).toEqual(["part 1", "a", "b", "part 2", "part 3"]);
+      expect(queue.running).toBe(false);
+    });
+
+    it("does not make the line longer than its bound", async () => {
+      const queue = new DeviceQueue(1);
+      const order: string[] = [];
+      const long = parts(queue, order);
+      const other = job();
+      const waiting = queue.run(never, other.work);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      // The other runs, the long one waits in the only place.
+      expect(queue.depth).toBe(1);
+      await expect(queue.run(never, async () => undefined)).rejects.toThrow(QueueFull);
+      other.end();
+      await Promise.all([waiting, long]);
+      expect(order).toEqual(["part 1", "part 2", "part 3"]);
+    });
+
+    it("leaves the line when it is given up there, and the device to the other", async () => {
+      const queue = new DeviceQueue(2);
+      const stop = new AbortController();
+      const order: string[] = [];
+      const long = parts(queue, order, stop.signal);
+      const other = job();
+      const waiting = queue.run(never, other.work);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const given = expect(long).rejects.toThrow("gone");
+      stop.abort(new Error("gone"));
+      await given;
+      expect([queue.depth, queue.running]).toEqual([0, true]);
+      other.end();
+      await waiting;
+      await queue.idle();
+      expect(order).toEqual(["part 1"]);
+    });
+  });
 });

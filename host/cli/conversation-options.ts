@@ -1,6 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { z } from "zod";
+import { DEFAULT_SESSION_BYTES } from "../config/sessions.ts";
+import type { SessionFolder } from "../engine/open-model.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { PLAIN_TEMPLATES } from "../text/plain-templates.ts";
 import { numberOption } from "./option.ts";
@@ -13,9 +15,12 @@ export interface ConversationOptions {
   readonly chatTemplate?: string;
   readonly sinks?: number;
   readonly window?: number;
+  readonly sessionDir?: string | undefined;
+  /** GB. */
+  readonly sessionLimit?: number | undefined;
 }
 
-/** --chat-template, --sinks and --window. */
+/** --chat-template, --sinks, --window, --session-dir and --session-limit. */
 export function addConversationOptions(command: Command): Command {
   const positions = z
     .number()
@@ -30,7 +35,32 @@ export function addConversationOptions(command: Command): Command {
       ),
     )
     .addOption(numberOption("--sinks <n>", "first positions that stay (default: the image's)", positions))
-    .addOption(numberOption("--window <n>", "latest positions that stay (default: the image's)", positions));
+    .addOption(numberOption("--window <n>", "latest positions that stay (default: the image's)", positions))
+    .option(
+      "--session-dir <folder>",
+      "keep conversations with their caches here and take them up again, after a restart too",
+    )
+    .addOption(
+      numberOption(
+        "--session-limit <GB>",
+        `most that the folder may take; what was used longest ago is removed (default: ${DEFAULT_SESSION_BYTES / 1e9})`,
+        z.number().gt(0).max(1_000_000),
+      ),
+    );
+}
+
+/** The folder that the options name. @throws UsageError for a limit without a folder */
+export function sessionFolder({ sessionDir, sessionLimit }: ConversationOptions): SessionFolder | undefined {
+  if (sessionDir !== undefined) {
+    return {
+      folder: sessionDir,
+      limitBytes: sessionLimit === undefined ? undefined : Math.floor(sessionLimit * 1e9),
+    };
+  }
+  if (sessionLimit === undefined) return undefined;
+  throw new UsageError("BAD_OPTION", "The option --session-limit needs a folder.", {
+    hint: "Name one with --session-dir.",
+  });
 }
 
 /**
