@@ -1,8 +1,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { chromiumForTests } from "./chromium.mjs";
 import { dependencies } from "./dependencies.mjs";
 import { takeLock } from "./lock.mjs";
 import { nativeBuild } from "./native.mjs";
+import { nginxForTests } from "./nginx.mjs";
 import { projectPaths } from "./project.mjs";
 import { systemTools } from "./system-tools.mjs";
 import { seconds } from "./terminal.mjs";
@@ -56,7 +58,7 @@ export async function setUp({ root, signal, terminal, forTests = false, whileLoc
       dependencies,
       nativeBuild,
       typescriptBuild,
-      ...(forTests ? [xrtForTests] : []),
+      ...(forTests ? [xrtForTests, nginxForTests, chromiumForTests] : []),
     ];
     let quiet = true;
     for (const step of steps) quiet = (await runStep(step, { paths, signal, terminal })) && quiet;

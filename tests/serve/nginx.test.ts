@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { packageRoot } from "../../host/config/paths.ts";
+import { nginxPath } from "../../scripts/setup/nginx.mjs";
 import { bundleProgram } from "../unit/host/cli/bundle.ts";
 import { type DemoImage, emulatorBuilt, post, quantizeDemo, until } from "./fixture.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
-const NGINX = "/usr/sbin/nginx";
+const nginxProgram = nginxPath(join(packageRoot, "build"));
 const config = fileURLToPath(new URL("../../deploy/nginx/accllm.conf", import.meta.url));
 
 /** Different texts; a client asks for one of them. */
@@ -36,7 +37,7 @@ function streamedText(body: string): string | undefined {
     .join("");
 }
 
-describe.skipIf(!emulatorBuilt || !existsSync(NGINX))(
+describe.skipIf(!emulatorBuilt || nginxProgram === undefined)(
   "deploy/nginx with the real nginx before two server processes (needs it and the emulator built)",
   () => {
     let folder: string;
@@ -69,7 +70,9 @@ describe.skipIf(!emulatorBuilt || !existsSync(NGINX))(
 events {} http { access_log off; ${temporary}
 ${site} }`,
       );
-      nginx = spawn(NGINX, ["-p", folder, "-c", main, "-e", `${folder}/error.log`], { stdio: "ignore" });
+      nginx = spawn(nginxProgram!, ["-p", folder, "-c", main, "-e", `${folder}/error.log`], {
+        stdio: "ignore",
+      });
       await until(async () => (await fetch(`${url}/health`).catch(() => undefined))?.ok === true);
     });
     afterEach(async () => {

@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { chromiumPath } from "../../scripts/setup/chromium.mjs";
 import { type DemoImage, emulatorBuilt, quantizeDemo, type RunningServer, startServer } from "./fixture.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const runs = emulatorBuilt && existsSync(CHROMIUM);
+const runs = emulatorBuilt && existsSync(chromiumPath);
 
 it("the page's scripts hold to their types", () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -24,7 +24,7 @@ describe.skipIf(!runs)("the page in a browser (needs chromium and the emulator b
     image = await quantizeDemo();
     running = await startServer(image.path, { apiKey: "secret" }, { sinks: 4, window: 60 });
     browser = await chromium.launch({
-      executablePath: CHROMIUM,
+      executablePath: chromiumPath,
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
     });
   });
