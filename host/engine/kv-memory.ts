@@ -6,12 +6,16 @@ import type { MemoryPlan } from "./plan.ts";
 export class KvMemory {
   readonly #memory: DeviceMemory;
   readonly #plan: MemoryPlan;
-  readonly #layers: number;
+  readonly #shape: { readonly layers: number; readonly kvHeads: number };
 
-  constructor(memory: DeviceMemory, plan: MemoryPlan, layers: number) {
+  constructor(
+    memory: DeviceMemory,
+    plan: MemoryPlan,
+    shape: { readonly layers: number; readonly kvHeads: number },
+  ) {
     this.#memory = memory;
     this.#plan = plan;
-    this.#layers = layers;
+    this.#shape = shape;
   }
 
   /** A copy of one layer's cache in one channel, as the device holds it. */
@@ -24,26 +28,26 @@ export class KvMemory {
 
   /** Fills the whole cache with zeros, so that its bytes can be compared. */
   clear(): void {
-    for (const name of this.#channels()) {
-      this.#memory.map(name).fill(0);
-      this.#memory.buffer(name).sync("toDevice");
+    for (let channel = 0; channel < this.#plan.kv.channels; channel++) {
+      this.#memory.map(`kv${channel}`).fill(0);
+      this.#memory.buffer(`kv${channel}`).sync("toDevice");
     }
   }
 
   /** Bytes that a sequence of so many tokens takes when it is copied. */
   sequenceBytes(tokens: number): number {
-    const { channels, headsPerChannel } = this.#plan.kv;
-    return channels * this.#layers * headsPerChannel * 2 * this.#partBytes(tokens);
+    const { layers, kvHeads } = this.#shape;
+    return layers * kvHeads * 2 * this.#partBytes(tokens);
   }
 
   /** A copy of what the cache holds of a sequence of so many tokens: of every key and value region the blocks in use. */
   readSequence(tokens: number): Uint8Array {
     const copy = new Uint8Array(this.sequenceBytes(tokens));
     let at = 0;
-    for (const name of this.#channels()) {
-      this.#memory.buffer(name).sync("fromDevice");
-      const map = this.#memory.map(name);
-      for (const part of this.#parts(tokens)) {
+    for (let channel = 0; channel < this.#usedChannels; channel++) {
+      this.#memory.buffer(`kv${channel}`).sync("fromDevice");
+      const map = this.#memory.map(`kv${channel}`);
+      for (const part of this.#parts(channel, tokens)) {
         copy.set(map.subarray(part.start, part.end), at);
         at += part.end - part.start;
       }
@@ -57,19 +61,20 @@ export class KvMemory {
       throw new RangeError(`${bytes.length} bytes are no cache of ${tokens} tokens`);
     }
     let at = 0;
-    for (const name of this.#channels()) {
-      const map = this.#memory.map(name);
-      for (const part of this.#parts(tokens)) {
+    for (let channel = 0; channel < this.#usedChannels; channel++) {
+      const map = this.#memory.map(`kv${channel}`);
+      for (const part of this.#parts(channel, tokens)) {
         const length = part.end - part.start;
         map.set(bytes.subarray(at, at + length), part.start);
         at += length;
       }
-      this.#memory.buffer(name).sync("toDevice");
+      this.#memory.buffer(`kv${channel}`).sync("toDevice");
     }
   }
 
-  *#channels(): Generator<string> {
-    for (let channel = 0; channel < this.#plan.kv.channels; channel++) yield `kv${channel}`;
+  /** Channels that hold a head: there may be more of them than heads. */
+  get #usedChannels(): number {
+    return Math.min(this.#plan.kv.channels, this.#shape.kvHeads);
   }
 
   /** Bytes of a region's blocks that so many tokens use: slots are filled from the first one on. */
@@ -78,13 +83,17 @@ export class KvMemory {
     return Math.min(blocks, Math.ceil(tokens / kvBlockSlots)) * blockBeats * beatBytes;
   }
 
-  *#parts(tokens: number): Generator<{ start: number; end: number }> {
-    const { headsPerChannel, regionBeats } = this.#plan.kv;
-    const regions = this.#layers * headsPerChannel * 2;
+  /** Where the keys and the values of a channel's heads lie, layer by layer. */
+  *#parts(channel: number, tokens: number): Generator<{ start: number; end: number }> {
+    const { channels, headsPerChannel, regionBeats } = this.#plan.kv;
+    const { layers, kvHeads } = this.#shape;
+    const regions = 2 * Math.ceil((kvHeads - channel) / channels);
     const length = this.#partBytes(tokens);
-    for (let region = 0; region < regions; region++) {
-      const start = region * regionBeats * beatBytes;
-      yield { start, end: start + length };
+    for (let layer = 0; layer < layers; layer++) {
+      for (let region = 0; region < regions; region++) {
+        const start = (layer * headsPerChannel * 2 + region) * regionBeats * beatBytes;
+        yield { start, end: start + length };
+      }
     }
   }
 }

@@ -31,7 +31,7 @@ export interface SessionFolder {
 }
 
 /** A model on a device with all that a conversation needs, for those who share one device between texts. */
-export interface OpenModel {
+export interface OpenModel extends AsyncDisposable {
   /** The image's file name without its ending. */
   readonly name: string;
   readonly header: ImageHeader;
@@ -84,6 +84,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
       template,
       status: () => session.lastStatus,
       close: () => prefixSession.close(),
+      [Symbol.asyncDispose]: () => prefixSession.close(),
     };
   } finally {
     await image.close();

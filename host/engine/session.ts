@@ -83,7 +83,7 @@ export class Session implements TokenSession {
     this.#memory = memory;
     this.#runner = runner;
     const { header } = options.image;
-    this.#kv = new KvMemory(memory, plan, header.model.layers);
+    this.#kv = new KvMemory(memory, plan, header.model);
     this.#finalNorm = new FinalNorm(memory.map("table"), header);
     this.plan = plan;
     this.deviceName = options.device.name;
