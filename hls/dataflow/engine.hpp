@@ -60,6 +60,7 @@ class Engine {
         }
         break;
       case operation::matmul:
+        if (d.has(flag::biased)) take_row(ceil_div(d.field(field::matmul::rows), beat_words));
         multiply(d, first);
         store_rows(d, first);
         break;
@@ -116,12 +117,13 @@ class Engine {
   void store_rows(const Descriptor& d, uint32_t first) {
     const FloatBuffer out = float_buffer(act_, d.field(field::matmul::destination));
     const uint32_t rows = d.field(field::matmul::rows);
+    const Beat* bias = d.has(flag::biased) ? memory_.row : nullptr;
     for (uint32_t row = 0; row < rows; row += tile_rows) {
       for (uint32_t t = first; t < job_.tokens; ++t) {
 #pragma HLS PIPELINE II = 1
         const TileResult result = wires_.results.read();
         for (uint32_t r = 0; r < tile_rows && row + r < rows; ++r) {
-          out.data[t * out.stride + row + r] = result.value[r];
+          out.data[t * out.stride + row + r] = biased(result.value[r], bias, row + r);
         }
       }
     }

@@ -13,7 +13,7 @@ template <class C>
 struct EngineMemory {
   ActivationsOf<C> act;
   Beat records[C::block_tokens][record_beats<C>];
-  /// A row of the table: an embedding, gains or key means.
+  /// A row of the table: an embedding, gains, a bias or key means.
   Beat row[(C::hidden > C::head_elements ? C::hidden : C::head_elements) / beat_words];
   float scratch[C::hidden > C::head_elements ? C::hidden : C::head_elements];
   /// Rows of logits on their way to whole beats.

@@ -83,9 +83,12 @@ class Sequencer {
         table(d.field(field::norm::gain_offset), ceil_div(d.field(field::norm::length), beat_words));
         break;
       case operation::matmul:
+        if (d.has(flag::biased))
+          table(d.field(field::matmul::bias_offset), ceil_div(d.field(field::matmul::rows), beat_words));
+        multiply(d);
+        break;
       case operation::logits:
-        weights(d, ahead_, matrix_shape(d, C::weight_channels).beats - ahead_);
-        ahead_ = 0;
+        multiply(d);
         break;
       case operation::rope_kv:
         means(d);
@@ -119,6 +122,11 @@ class Sequencer {
     const uint32_t beats = distance_count(d, last) * d.field(field::attend::distance_beats);
     wires_.table_commands.write(
         TableCommand{TableCommand::distances, d.field(field::attend::distance_offset), beats});
+  }
+
+  void multiply(const Descriptor& d) {
+    weights(d, ahead_, matrix_shape(d, C::weight_channels).beats - ahead_);
+    ahead_ = 0;
   }
 
   /// The same part of a matrix in every channel.

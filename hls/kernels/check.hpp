@@ -41,7 +41,8 @@ bool valid_descriptor(const Descriptor& d, uint32_t weight_channels) {
       if (destination == buffer::q || destination == buffer::k || destination == buffer::v) {
         capacity = L::head_elements;
       } else if (destination == buffer::g || destination == buffer::u) {
-        capacity = L::columns;
+        // A row of the table on chip holds no bias that long.
+        capacity = d.has(flag::biased) ? 0 : L::columns;
       } else if (destination == buffer::y) {
         capacity = L::hidden;
       }

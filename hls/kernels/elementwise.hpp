@@ -15,6 +15,12 @@ inline void embed(const Beat* row, uint32_t hidden, float* x) {
   }
 }
 
+/// A row's result plus its bias, where there is one; bias: the table's beats, null for none.
+inline float biased(float value, const Beat* bias, uint32_t row) {
+#pragma HLS INLINE
+  return bias == nullptr ? value : value + load_float(bias, row);
+}
+
 /// silu(g) * u of one element (docs/numerics.md, "siluMul").
 inline float silu_mul_element(float g, float u) {
 #pragma HLS INLINE

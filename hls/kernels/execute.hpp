@@ -45,8 +45,11 @@ inline uint32_t execute(const Ports& ports, const Descriptor& d, const Job& job,
 
   if (d.operation() == operation::matmul) {
     const FloatBuffer out = float_buffer(act, d.field(field::matmul::destination));
+    const Beat* bias = d.has(flag::biased) ? ports.table + d.field(field::matmul::bias_offset) : nullptr;
     matmul(ports, matrix_shape(d, ports.weight_channels), act, first, job.tokens,
-           [&](uint32_t token, uint32_t row, float value) { out.data[token * out.stride + row] = value; });
+           [&](uint32_t token, uint32_t row, float value) {
+             out.data[token * out.stride + row] = biased(value, bias, row);
+           });
     return status_code::ok;
   }
   if (d.operation() == operation::logits) {

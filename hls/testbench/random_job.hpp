@@ -29,6 +29,8 @@ struct Shape {
   uint32_t flags;
   uint32_t formats[4];  // q k v, o, gate and up, down
   uint32_t head_format;
+  /// Whether queries, keys, values and the attention's output have a bias.
+  bool biased;
 };
 
 class RandomJob {
@@ -50,9 +52,11 @@ class RandomJob {
     add({op::embed, 0, embeddings, row_beats_, s.hidden, s.vocabulary});
     for (uint32_t layer = 0; layer < s.layers; ++layer) {
       add({op::norm, 0, float_table(s.hidden, 1.0f), s.hidden, accel::bits_of(1e-5f)});
-      matrix(op::matmul, 0, q_rows, s.hidden, s.formats[0], {buf::q});
-      matrix(op::matmul, 0, kv_rows, s.hidden, s.formats[0], {buf::k});
-      matrix(op::matmul, 0, kv_rows, s.hidden, s.formats[0], {buf::v});
+      const uint32_t flags = s.biased ? uint32_t{accel::flag::biased} : 0;
+      const auto bias = [&](uint32_t rows) { return s.biased ? float_table(rows, 0.1f) : 0; };
+      matrix(op::matmul, flags, q_rows, s.hidden, s.formats[0], {buf::q, 0, bias(q_rows)});
+      matrix(op::matmul, flags, kv_rows, s.hidden, s.formats[0], {buf::k, 0, bias(kv_rows)});
+      matrix(op::matmul, flags, kv_rows, s.hidden, s.formats[0], {buf::v, 0, bias(kv_rows)});
       dump(buf::a, s.hidden);
       const uint32_t cache = cache_region(ring);
       const uint32_t means = float_table(kv_rows, 0.5f);
@@ -61,7 +65,7 @@ class RandomJob {
            accel::bits_of(0.1f), accel::bits_of(1.0f / 32767.0f / 8.0f), distances, distance_beats});
       dump(buf::a, q_rows);
       dump(buf::k, kv_rows);
-      matrix(op::matmul, 0, s.hidden, q_rows, s.formats[1], {buf::y});
+      matrix(op::matmul, flags, s.hidden, q_rows, s.formats[1], {buf::y, 0, bias(s.hidden)});
       add({op::add, 0, s.hidden});
       add({op::norm, 0, float_table(s.hidden, 1.0f), s.hidden, accel::bits_of(1e-5f)});
       matrix(op::matmul, 0, s.intermediate, s.hidden, s.formats[2], {buf::g});

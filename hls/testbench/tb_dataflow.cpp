@@ -48,10 +48,10 @@ constexpr uint32_t both = flag::hadamard | flag::centered;
 int main() {
   using C = config::tiny;
   const bench::Shape shapes[] = {
-      {2, 1, 128, 192, 4, 2, 32, 2, 100, 4, 20, both, {0, 0, 0, 1}, 3},
-      {2, 1, 72, 80, 6, 1, 48, 1, 37, 3, 17, flag::centered, {1, 2, 3, 0}, 2},
-      {2, 1, 256, 320, 2, 2, 128, 1, 50, 0, 33, flag::hadamard, {0, 1, 2, 3}, 0},
-      {2, 1, 64, 64, 3, 3, 6, 1, 21, 1, 5, 0, {0, 0, 1, 1}, 1},
+      {2, 1, 128, 192, 4, 2, 32, 2, 100, 4, 20, both, {0, 0, 0, 1}, 3, true},
+      {2, 1, 72, 80, 6, 1, 48, 1, 37, 3, 17, flag::centered, {1, 2, 3, 0}, 2, true},
+      {2, 1, 256, 320, 2, 2, 128, 1, 50, 0, 33, flag::hadamard, {0, 1, 2, 3}, 0, false},
+      {2, 1, 64, 64, 3, 3, 6, 1, 21, 1, 5, 0, {0, 0, 1, 1}, 1, false},
   };
   uint64_t seed = 11;
   for (const bench::Shape& shape : shapes) run_model<C, NativeNumbers, DspMultiplier>(shape, seed++);

@@ -94,5 +94,12 @@ int main() {
   bench::check(accel::get_word(memory.io[status], accel::status_field::descriptor) == 1, "which descriptor");
   memory.command(1, {accel::operation::norm, 0, 0, accel::limit::hidden + 1, 0});
   bench::check(memory.run() == accel::status_code::bad_descriptor, "a size over the maximum");
+  const auto biased = [&](uint32_t destination) {
+    memory.command(1, {accel::operation::matmul, accel::flag::biased, 0, 4, 64, accel::weight_format::w2,
+                       destination, 3, 0});
+    return memory.run();
+  };
+  bench::check(biased(accel::buffer::q) == accel::status_code::ok, "a bias of the queries");
+  bench::check(biased(accel::buffer::g) == accel::status_code::bad_descriptor, "a bias of the gates");
   return bench::finish("tb_kernel");
 }

@@ -2,6 +2,8 @@ import type { ModelConfig } from "../../quant/format/model.ts";
 
 const common = {
   architecture: "llama" as const,
+  attentionBias: "none" as const,
+  slidingWindow: null,
   rmsNormEps: 1e-5,
   ropeTheta: 10000,
   ropeScaling: null,

@@ -1,5 +1,6 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { kernelAbiVersion } from "../../quant/format/platform.ts";
 import { cacheFolder, packageRoot } from "../config/paths.ts";
 import { quantizeWithProgress } from "./commands/quantize.ts";
 import { type CliContext, write } from "./context.ts";
@@ -7,12 +8,12 @@ import { type CliContext, write } from "./context.ts";
 const checkpoint = join(packageRoot, "models", "demo");
 
 /**
- * The model image of models/demo, kept as demo.accllm in the cache folder; made on first use and again where the
- * checkpoint is newer than the image.
+ * The model image of models/demo, kept in the cache folder under a name with the kernel interface's version; made on
+ * first use and again where the checkpoint is newer than the image.
  * @returns its path
  */
 export async function demoImage(context: CliContext, folder = cacheFolder(context.env)): Promise<string> {
-  const image = join(folder, "demo.accllm");
+  const image = join(folder, `demo-abi${kernelAbiVersion}.accllm`);
   if ((await modified(image)) > (await newestIn(checkpoint))) return image;
   await mkdir(dirname(image), { recursive: true });
   if (!context.json) await write(context.stderr, "Quantizing the demo model; this happens once.\n");

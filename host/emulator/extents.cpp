@@ -56,7 +56,9 @@ bool descriptor_within(const Descriptor& d, const Job& job, const Extents& exten
                   extents.table);
     case operation::matmul:
       return fits(d.field(field::matmul::weight_offset), matrix_shape(d, weight_channels).beats,
-                  extents.weight);
+                  extents.weight) &&
+             (!d.has(flag::biased) || fits(d.field(field::matmul::bias_offset),
+                                           float_beats(d.field(field::matmul::rows)), extents.table));
     case operation::rope_kv:
       return cache_within(d, job, extents, kv_channels);
     case operation::attend:

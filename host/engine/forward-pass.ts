@@ -9,7 +9,7 @@ import type { KvLayout } from "../../quant/format/kv-layout.ts";
 import { limits } from "../../quant/format/limits.ts";
 import { weightFormats } from "../../quant/format/weight-layout.ts";
 import { type Descriptor, float32Bits } from "./commands.ts";
-import type { ModelTensors } from "./model-tensors.ts";
+import type { BiasedTensor, ModelTensors } from "./model-tensors.ts";
 
 /** Places, in beats, that the forward pass refers to besides the image's own. */
 export interface ForwardPlaces {
@@ -89,16 +89,22 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
   };
   const norm = (gainOffset: number, flags = 0) =>
     emit({ operation: "norm", flags, fields: { gainOffset, length: hidden, epsilonBits } }, "a", hidden);
-  const matmul = (tensor: ImageTensor, destination: ActivationBuffer) =>
+  const matmul = (tensor: ImageTensor, destination: ActivationBuffer, bias?: number) =>
     emit(
       {
         operation: "matmul",
-        flags: 0,
-        fields: { ...matrixFields(tensor), destination: activationBuffers[destination] },
+        flags: bias === undefined ? 0 : descriptorFlags.biased,
+        fields: {
+          ...matrixFields(tensor),
+          destination: activationBuffers[destination],
+          biasOffset: bias ?? 0,
+        },
       },
       destination,
       tensor.rows,
     );
+  const biased = ({ matrix, bias }: BiasedTensor, destination: ActivationBuffer) =>
+    matmul(matrix, destination, bias);
   const add = () => emit({ operation: "add", flags: 0, fields: { length: hidden } }, "x", hidden);
 
   const { offset, rowBeats } = header.table.embedding;
@@ -116,9 +122,9 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
       meanOffset: t.keyMean,
     };
     norm(t.attentionGain);
-    matmul(t.q, "q");
-    matmul(t.k, "k");
-    matmul(t.v, "v");
+    biased(t.q, "q");
+    biased(t.k, "k");
+    biased(t.v, "v");
     descriptors.push({ operation: "ropeKv", flags: kvFlags, fields: cache });
     const attend = {
       ...cache,
@@ -129,7 +135,7 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
       distanceBeats: places.distanceBeats,
     };
     emit({ operation: "attend", flags: kvFlags, fields: attend }, "a", queries);
-    matmul(t.o, "y");
+    biased(t.o, "y");
     add();
     norm(t.mlpGain);
     matmul(t.gate, "g");

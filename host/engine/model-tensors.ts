@@ -1,15 +1,22 @@
 import { type ImageHeader, type ImageTensor, weightSection } from "../../quant/format/image-header.ts";
+import { BIASED, biasName, type LayerTensor, layerTensorName } from "../../quant/format/inventory.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { modelLimitProblem } from "../../quant/format/model-limits.ts";
 import { matrixLayout } from "../../quant/format/weight-layout.ts";
 import { InputError } from "../errors.ts";
 
+/** A matrix, and the beat of its bias in the table; undefined where it has none. */
+export interface BiasedTensor {
+  readonly matrix: ImageTensor;
+  readonly bias: number | undefined;
+}
+
 /** Matrices of one layer in the order of the forward pass. */
 export interface LayerTensors {
-  readonly q: ImageTensor;
-  readonly k: ImageTensor;
-  readonly v: ImageTensor;
-  readonly o: ImageTensor;
+  readonly q: BiasedTensor;
+  readonly k: BiasedTensor;
+  readonly v: BiasedTensor;
+  readonly o: BiasedTensor;
   readonly gate: ImageTensor;
   readonly up: ImageTensor;
   readonly down: ImageTensor;
@@ -78,6 +85,16 @@ export function modelTensors(header: ImageHeader): ModelTensors {
     return offset;
   };
   const gain = (name: string) => inTable(name, header.table.gains[name], hidden * 4);
+  const attention = (layer: number, tensor: LayerTensor, rows: number, columns: number): BiasedTensor => {
+    const name = layerTensorName(layer, tensor);
+    const bias = biasName(name);
+    return {
+      matrix: matrix(name, rows, columns),
+      bias: BIASED[model.attentionBias].includes(tensor)
+        ? inTable(bias, header.table.biases[bias], rows * 4)
+        : undefined,
+    };
+  };
 
   const { offset, rowBeats } = header.table.embedding;
   inTable("embedding", offset, rowBeats * beatBytes * model.vocabSize);
@@ -91,10 +108,10 @@ export function modelTensors(header: ImageHeader): ModelTensors {
   const layers = Array.from({ length: model.layers }, (_, l): LayerTensors => {
     const name = `model.layers.${l}`;
     return {
-      q: matrix(`${name}.self_attn.q_proj.weight`, queries, hidden),
-      k: matrix(`${name}.self_attn.k_proj.weight`, keys, hidden),
-      v: matrix(`${name}.self_attn.v_proj.weight`, keys, hidden),
-      o: matrix(`${name}.self_attn.o_proj.weight`, hidden, queries),
+      q: attention(l, "query", queries, hidden),
+      k: attention(l, "key", keys, hidden),
+      v: attention(l, "value", keys, hidden),
+      o: attention(l, "output", hidden, queries),
       gate: matrix(`${name}.mlp.gate_proj.weight`, inner, hidden),
       up: matrix(`${name}.mlp.up_proj.weight`, inner, hidden),
       down: matrix(`${name}.mlp.down_proj.weight`, hidden, inner),

@@ -29,11 +29,12 @@ export function randomImage(model: RandomModel, platform: Platform): ImageSource
   const table = sections.get(sectionNames.table)!;
   const put = (values: Float32Array | Uint16Array, beat: number) =>
     table.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), beat * beatBytes);
-  const { embedding, gains, keyMeans } = header.table;
+  const { embedding, gains, biases, keyMeans } = header.table;
   for (let token = 0; token < config.vocabSize; token++) {
     put(model.embeddingRow(token), embedding.offset + token * embedding.rowBeats);
   }
   for (const [name, values] of model.gains) put(values, gains[name]!);
+  for (const [name, values] of model.biases) put(values, biases[name]!);
   model.keyMeans.forEach((values, layer) => {
     put(values, keyMeans[layer]!);
   });

@@ -11,10 +11,7 @@ type Dimensions = readonly [
   tieWordEmbeddings: boolean,
 ];
 
-/**
- * Dimensions from the models' public config.json files. Qwen2.5 adds biases to q, k and v, which the kernel has not;
- * their shapes are here because they cost next to nothing in time.
- */
+/** Dimensions from the models' public config.json files. */
 const dimensions = {
   "tinyllama-1.1b": [2048, 5632, 22, 32, 4, 64, 32_000, false],
   "llama-2-7b": [4096, 11_008, 32, 32, 32, 128, 32_000, false],
@@ -43,7 +40,9 @@ export function knownModel(name: string): ModelConfig | undefined {
     heads,
     kvHeads,
     headDim,
+    attentionBias: key.startsWith("qwen2.5") ? "qkv" : "none",
     vocabSize,
+    slidingWindow: null,
     maxPositions: 4096,
     rmsNormEps: 1e-5,
     ropeTheta: 10_000,

@@ -5,7 +5,7 @@ import type { ImageHeader } from "../../quant/format/image-header.ts";
 import type { ModelConfig } from "../../quant/format/model.ts";
 import { modelLimitProblem } from "../../quant/format/model-limits.ts";
 import type { Platform } from "../../quant/format/platform.ts";
-import { hfConfigSchema, modelConfigFromHf } from "../../quant/io/config.ts";
+import { hfConfigSchema, modelConfigFromHf } from "../../quant/io/hf-config.ts";
 import { FILE_LIMITS, parseJson, readBounded } from "../../quant/io/json-file.ts";
 import { InputError } from "../errors.ts";
 import { knownModel, knownModels } from "./model-shapes.ts";

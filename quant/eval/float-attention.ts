@@ -4,7 +4,7 @@ import { Rotary } from "./rotary.ts";
 
 /**
  * Which earlier tokens a token sees, and at which positions.
- * - "full": all of them, at their true positions.
+ * - "full": all of them, at their true positions; of a model with a sliding window the latest that it takes.
  * - "cache-index": the first `sinks` and the latest `window` tokens (the current one included), at their places
  *   among those: StreamingLLM as published. Keys are kept unrotated and rotated anew for every query.
  * - "lambda": the same tokens; keys are kept rotated to their true positions, and the query is rotated twice: to its
@@ -51,7 +51,7 @@ export class FloatAttention {
   attend(query: Float32Array, key: Float32Array, value: Float32Array): Float32Array {
     const { heads, kvHeads, headDim } = this.#config;
     const position = this.#append(key, value);
-    const visible = visibleTokens(this.#mode, position);
+    const visible = visibleTokens(this.#mode, position, this.#config.slidingWindow);
     const out = new Float32Array(heads * headDim);
     const scores = new Float64Array(visible.length);
     for (let head = 0; head < heads; head++) {
@@ -127,9 +127,11 @@ export class FloatAttention {
 }
 
 /** Tokens that the token at `position` sees, in order, itself last. */
-function visibleTokens(mode: AttentionMode, position: number): number[] {
+function visibleTokens(mode: AttentionMode, position: number, slidingWindow: number | null): number[] {
   const all = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
-  if (mode.kind === "full" || position < mode.sinks + mode.window) return all(0, position + 1);
+  if (mode.kind === "full")
+    return all(Math.max(0, position + 1 - (slidingWindow ?? position + 1)), position + 1);
+  if (position < mode.sinks + mode.window) return all(0, position + 1);
   return [...all(0, mode.sinks), ...all(position - mode.window + 1, position + 1)];
 }
 

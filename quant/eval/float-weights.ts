@@ -1,5 +1,12 @@
 import { InterruptedError } from "../../host/errors.ts";
-import { EMBEDDING, FINAL_NORM, type LayerTensor, LM_HEAD, layerTensorName } from "../format/inventory.ts";
+import {
+  biasName,
+  EMBEDDING,
+  FINAL_NORM,
+  type LayerTensor,
+  LM_HEAD,
+  layerTensorName,
+} from "../format/inventory.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import type { Matrix } from "./linear.ts";
 
@@ -33,7 +40,13 @@ export async function loadFloatWeights(checkpoint: Checkpoint, signal?: AbortSig
   const matrix = async (name: string): Promise<Matrix> => {
     if (signal?.aborted === true) throw new InterruptedError();
     const { rows, cols } = checkpoint.tensors.get(name)!;
-    return { rows, cols, values: await checkpoint.readRows(name, 0, rows) };
+    const bias = biasName(name);
+    return {
+      rows,
+      cols,
+      values: await checkpoint.readRows(name, 0, rows),
+      bias: checkpoint.tensors.has(bias) ? await checkpoint.readRows(bias, 0, 1) : undefined,
+    };
   };
   const embedding = await matrix(EMBEDDING);
   const layers: FloatLayer[] = [];

@@ -3,21 +3,25 @@ export interface Matrix {
   readonly rows: number;
   readonly cols: number;
   readonly values: Float32Array;
+  /** Added to the outputs, `rows` of them; absent where there is none. */
+  readonly bias?: Float32Array | undefined;
 }
 
 /**
- * y = x W^T for `count` vectors: x is [count, cols], the result [count, rows]. Sums are kept in double and stored
- * as float32. Four rows at a time share the vector's elements, and are read once for all vectors.
+ * y = x W^T + bias for `count` vectors: x is [count, cols], the result [count, rows]. Sums are kept in double and
+ * stored as float32. Four rows at a time share the vector's elements, and are read once for all vectors.
  */
 export function multiply(matrix: Matrix, x: Float32Array, count: number): Float32Array {
-  const { rows, cols, values } = matrix;
+  const { rows, cols, values, bias } = matrix;
   const y = new Float32Array(count * rows);
   const inFours = rows - (rows % 4);
   for (let row = 0; row < inFours; row += 4) {
     const [w0, w1, w2, w3] = [row * cols, (row + 1) * cols, (row + 2) * cols, (row + 3) * cols];
     for (let vector = 0; vector < count; vector++) {
       const start = vector * cols;
-      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      let [s0, s1, s2, s3] = bias
+        ? [bias[row]!, bias[row + 1]!, bias[row + 2]!, bias[row + 3]!]
+        : [0, 0, 0, 0];
       for (let i = 0; i < cols; i++) {
         const element = x[start + i]!;
         s0 += values[w0 + i]! * element;
@@ -34,7 +38,7 @@ export function multiply(matrix: Matrix, x: Float32Array, count: number): Float3
   }
   for (let row = inFours; row < rows; row++) {
     for (let vector = 0; vector < count; vector++) {
-      y[vector * rows + row] = dot(values, row * cols, x, vector * cols, cols);
+      y[vector * rows + row] = (bias?.[row] ?? 0) + dot(values, row * cols, x, vector * cols, cols);
     }
   }
   return y;

@@ -27,8 +27,11 @@ export const descriptorFields = {
   embed: { tableOffset: 2, rowBeats: 3, hidden: 4, vocabulary: 5 },
   /** a = quantize(rmsnorm(x) * gain). */
   norm: { gainOffset: 2, length: 3, epsilonBits: 4 },
-  /** destination = W a. `beats` is the length of the tensor in every weight channel. */
-  matmul: { weightOffset: 2, rows: 3, columns: 4, format: 5, destination: 6, beats: 7 },
+  /**
+   * destination = W a, plus a bias where the flag says so. `beats` is the length of the tensor in every weight channel.
+   * The bias is float32 in the table, `rows` of them.
+   */
+  matmul: { weightOffset: 2, rows: 3, columns: 4, format: 5, destination: 6, beats: 7, biasOffset: 8 },
   /** Rotates K, quantizes K and V to 4 bits and writes them to the cache. */
   ropeKv: { kvOffset: 2, kvHeads: 3, headDim: 4, sinks: 5, window: 6, ring: 7, meanOffset: 8 },
   /** a = quantize(attention(q, cache)). */
@@ -64,6 +67,8 @@ export const descriptorFlags = {
   hadamard: 2,
   /** Keys are stored less their calibrated mean. */
   centered: 4,
+  /** A bias is added to the rows of a matmul whose destination is q, k, v or y. */
+  biased: 8,
 } as const;
 
 /** Activation buffers on chip, as `destination` and `buffer` name them. */

@@ -122,9 +122,12 @@ function tableProblem(header: ImageHeader): string | undefined {
   const extents: Extent[] = [
     { what: "the embedding", offset: table.embedding.offset, beats: rowBeats * model.vocabSize },
   ];
-  for (const { name, columns } of modelTensors(model).gains) {
-    if (!Object.hasOwn(table.gains, name)) return `it has no tensor "${name}"`;
-    extents.push({ what: `tensor "${name}"`, offset: table.gains[name]!, beats: beatsOf(columns * 4) });
+  const { gains, biases } = modelTensors(model);
+  for (const [tensors, offsets] of [[gains, table.gains] as const, [biases, table.biases] as const]) {
+    for (const { name, columns } of tensors) {
+      if (!Object.hasOwn(offsets, name)) return `it has no tensor "${name}"`;
+      extents.push({ what: `tensor "${name}"`, offset: offsets[name]!, beats: beatsOf(columns * 4) });
+    }
   }
   if (table.keyMeans.length !== model.layers) {
     return `it has key means of ${table.keyMeans.length} layers; its model has ${model.layers}`;

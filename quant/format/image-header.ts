@@ -71,6 +71,8 @@ export const imageHeaderSchema = z.object({
     embedding: z.object({ offset, rowBeats: z.number().int().positive() }),
     /** float32 gains by Hugging Face name. */
     gains: z.record(z.string().max(256), offset),
+    /** float32 biases by Hugging Face name. */
+    biases: z.record(z.string().max(256), offset),
     /** float32 key means [kvHeads][headDim], one offset a layer. */
     keyMeans: z.array(offset),
   }),

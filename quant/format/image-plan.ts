@@ -9,13 +9,13 @@ import {
   sectionNames,
   weightSection,
 } from "./image-header.ts";
-import { EMBEDDING, expectedTensors } from "./inventory.ts";
+import { EMBEDDING, expectedTensors, isBias } from "./inventory.ts";
 import { beatBytes, groupSize } from "./limits.ts";
 import type { ModelConfig } from "./model.ts";
 import { kernelAbiVersion, type Platform } from "./platform.ts";
 import { matrixLayout, storedBitsPerWeight, type WeightFormat } from "./weight-layout.ts";
 
-/** A tensor's shape: matrices have rows (outputs) and columns (inputs), gains one row. */
+/** A tensor's shape: matrices have rows (outputs) and columns (inputs), gains and biases one row. */
 export interface TensorShape {
   readonly name: string;
   readonly rows: number;
@@ -28,18 +28,21 @@ export interface ModelTensors {
   readonly matrices: readonly TensorShape[];
   /** RMSNorm gains: float32. */
   readonly gains: readonly TensorShape[];
+  /** Added to the rows of matrices: float32. */
+  readonly biases: readonly TensorShape[];
 }
 
 /** @param config within the limits that {@link modelLimitProblem} checks: the lists grow with its layers. */
 export function modelTensors(config: ModelConfig): ModelTensors {
   const matrices: TensorShape[] = [];
   const gains: TensorShape[] = [];
+  const biases: TensorShape[] = [];
   for (const [name, shape] of expectedTensors({ ...config, bosId: config.bosId ?? 0 })) {
     if (name === EMBEDDING) continue;
     if (shape.length === 2) matrices.push({ name, rows: shape[0]!, columns: shape[1]! });
-    else gains.push({ name, rows: 1, columns: shape[0]! });
+    else (isBias(name) ? biases : gains).push({ name, rows: 1, columns: shape[0]! });
   }
-  return { matrices, gains };
+  return { matrices, gains, biases };
 }
 
 export interface ImagePlanOptions {
@@ -70,7 +73,7 @@ const zeroHash = "0".repeat(64);
  */
 export function planImage(options: ImagePlanOptions): ImagePlan {
   const { model, platform, formats } = options;
-  const { matrices, gains } = modelTensors(model);
+  const { matrices, gains, biases } = modelTensors(model);
   const channels = platform.weightChannels;
 
   let beats = 0;
@@ -92,7 +95,10 @@ export function planImage(options: ImagePlanOptions): ImagePlan {
     tableBeats += beatsOf(floats * 4);
     return offset;
   };
-  const gainOffsets = Object.fromEntries(gains.map(({ name, columns }) => [name, place(columns)]));
+  const placeAll = (tensors: readonly TensorShape[]) =>
+    Object.fromEntries(tensors.map(({ name, columns }) => [name, place(columns)]));
+  const gainOffsets = placeAll(gains);
+  const biasOffsets = placeAll(biases);
   const keyMeans = Array.from({ length: model.layers }, () => place(model.kvHeads * model.headDim));
 
   const sizes: [string, number][] = [
@@ -115,7 +121,7 @@ export function planImage(options: ImagePlanOptions): ImagePlan {
       bitsPerWeight: bits / weights,
     },
     tensors,
-    table: { embedding: { offset: 0, rowBeats }, gains: gainOffsets, keyMeans },
+    table: { embedding: { offset: 0, rowBeats }, gains: gainOffsets, biases: biasOffsets, keyMeans },
     sections: sizes.map(([name, bytes]) => ({
       name,
       offset: Number.MAX_SAFE_INTEGER,

@@ -1,5 +1,6 @@
 import type { Image, PackedMatrix } from "./image.ts";
 import { sectionNames, weightSection } from "./image-header.ts";
+import { biasName } from "./inventory.ts";
 import { beatBytes } from "./limits.ts";
 import type { ModelConfig } from "./model.ts";
 import { matrixLayout } from "./weight-layout.ts";
@@ -14,6 +15,8 @@ export interface ImageContents {
   /** By Hugging Face name, as gains are. @throws RangeError for an unknown name. */
   matrix(name: string): PackedMatrix;
   gain(name: string): Float32Array;
+  /** By its matrix's name; undefined where that has none. */
+  bias(matrix: string): Float32Array | undefined;
   /** float16 bits of a token's embedding, hiddenSize of them. */
   embeddingRow(token: number): Uint16Array;
   /** [kvHeads * headDim], or undefined where keys are not centred. */
@@ -57,6 +60,11 @@ export async function readImageContents(
     },
     gain: (name) =>
       floats(Object.hasOwn(table.gains, name) ? table.gains[name] : undefined, model.hiddenSize),
+    bias: (matrix) => {
+      const name = biasName(matrix);
+      if (!Object.hasOwn(table.biases, name)) return undefined;
+      return floats(table.biases[name], image.tensor(matrix).rows);
+    },
     embeddingRow: (token) => {
       const beat = table.embedding.offset + token * table.embedding.rowBeats;
       return new Uint16Array(tableBytes, beat * beatBytes, model.hiddenSize);

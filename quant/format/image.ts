@@ -9,6 +9,7 @@ import {
   sectionNames,
   weightSection,
 } from "./image-header.ts";
+import { biasName } from "./inventory.ts";
 import { beatBytes } from "./limits.ts";
 import { type MatrixLayout, matrixLayout } from "./weight-layout.ts";
 
@@ -171,6 +172,14 @@ export class Image {
     const { gains } = this.header.table;
     if (!Object.hasOwn(gains, name)) throw new RangeError(`the image has no gains "${name}"`);
     return this.#floats(gains[name]!, this.header.model.hiddenSize);
+  }
+
+  /** Float32 bias of a matrix by the matrix's name; undefined where it has none. @throws RangeError for an unknown name. */
+  async bias(matrix: string): Promise<Float32Array | undefined> {
+    const { rows } = this.tensor(matrix);
+    const { biases } = this.header.table;
+    const name = biasName(matrix);
+    return Object.hasOwn(biases, name) ? this.#floats(biases[name]!, rows) : undefined;
   }
 
   /** Float16 bits of a token's embedding, hiddenSize of them. @throws RangeError outside the vocabulary. */

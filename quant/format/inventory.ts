@@ -1,4 +1,4 @@
-import type { ModelConfig } from "./model.ts";
+import type { AttentionBias, ModelConfig } from "./model.ts";
 
 export const EMBEDDING = "model.embed_tokens.weight";
 export const LM_HEAD = "lm_head.weight";
@@ -19,6 +19,23 @@ export const LAYER_TENSORS = {
 
 export type LayerTensor = keyof typeof LAYER_TENSORS;
 
+/** The matrices of a layer that add a bias. */
+export const BIASED: Readonly<Record<AttentionBias, readonly LayerTensor[]>> = {
+  none: [],
+  qkv: ["query", "key", "value"],
+  all: ["query", "key", "value", "output"],
+};
+
+/** Name of a matrix's bias. */
+export function biasName(matrix: string): string {
+  return matrix.replace(/\.weight$/, ".bias");
+}
+
+/** Whether a tensor's name is a bias's. */
+export function isBias(name: string): boolean {
+  return name.endsWith(".bias");
+}
+
 /** The canonical (Hugging Face) name of a layer's tensor. */
 export function layerTensorName(layer: number, tensor: LayerTensor): string {
   return `model.layers.${layer}.${LAYER_TENSORS[tensor]}`;
@@ -26,7 +43,7 @@ export function layerTensorName(layer: number, tensor: LayerTensor): string {
 
 /**
  * Every tensor that a Llama of these dimensions has, by canonical name, in the order of the forward pass. The
- * shape is [outputs, inputs] for a matrix and [size] for a norm's gain.
+ * shape is [outputs, inputs] for a matrix and [size] for a norm's gain or a bias.
  */
 export function expectedTensors(config: ModelConfig): Map<string, readonly number[]> {
   const { hiddenSize, intermediateSize, vocabSize } = config;
@@ -46,7 +63,9 @@ export function expectedTensors(config: ModelConfig): Map<string, readonly numbe
   const all = new Map<string, readonly number[]>([[EMBEDDING, [vocabSize, hiddenSize]]]);
   for (let layer = 0; layer < config.layers; layer++) {
     for (const tensor of Object.keys(LAYER_TENSORS) as LayerTensor[]) {
-      all.set(layerTensorName(layer, tensor), shapes[tensor]);
+      const name = layerTensorName(layer, tensor);
+      all.set(name, shapes[tensor]);
+      if (BIASED[config.attentionBias].includes(tensor)) all.set(biasName(name), [shapes[tensor][0]!]);
     }
   }
   all.set(FINAL_NORM, [hiddenSize]);

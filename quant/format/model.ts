@@ -15,6 +15,9 @@ export const ropeScalingSchema = z.union([
   }),
 ]);
 
+/** Which of the attention's matrices add a bias: none, those of queries, keys and values, or the output's too. */
+export const attentionBiasSchema = z.enum(["none", "qkv", "all"]);
+
 /** Shape of a Llama-family model; what a checkpoint's config.json comes down to, and what an image carries. */
 export const modelConfigSchema = z.object({
   architecture: z.literal("llama"),
@@ -24,7 +27,9 @@ export const modelConfigSchema = z.object({
   heads: count,
   kvHeads: count,
   headDim: count,
+  attentionBias: attentionBiasSchema,
   vocabSize: count,
+  slidingWindow: count.nullable(),
   maxPositions: count,
   rmsNormEps: z.number().positive(),
   ropeTheta: z.number().positive(),
@@ -35,4 +40,5 @@ export const modelConfigSchema = z.object({
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
+export type AttentionBias = z.infer<typeof attentionBiasSchema>;
 export type RopeScaling = z.infer<typeof ropeScalingSchema>;

@@ -34,7 +34,7 @@ export interface Platform {
 export const kernelName = "accllm";
 export const computeUnitName = "accllm_1";
 /** Version of the command stream and of the job header; kernel and host refuse each other when it differs. */
-export const kernelAbiVersion = 1;
+export const kernelAbiVersion = 2;
 
 const mebibyte = 1024 * 1024;
 const gibibyte = 1024 * mebibyte;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InputError } from "../../host/errors.ts";
+import { attentionBiasSchema } from "../format/model.ts";
 import { checkSchema } from "./json-file.ts";
 
 /** Largest accepted model dimensions. A file that claims more is refused before anything is allocated. */
@@ -44,7 +44,11 @@ export const modelConfigSchema = z
     /** Key/value heads; divides heads. */
     kvHeads: count(MODEL_LIMITS.heads),
     headDim: count(MODEL_LIMITS.headDim).multipleOf(2),
+    /** Which of the attention's matrices add a bias. */
+    attentionBias: attentionBiasSchema,
     vocabSize: count(MODEL_LIMITS.vocabSize),
+    /** Latest positions that a token attends to in training, itself included; null where it is all of them. */
+    slidingWindow: count(MODEL_LIMITS.maxPositions).nullable(),
     /** Positions the model was trained for. */
     maxPositions: count(MODEL_LIMITS.maxPositions),
     rmsNormEps: z.number().gt(0).lt(1),
@@ -77,137 +81,4 @@ export type RopeScaling = NonNullable<ModelConfig["ropeScaling"]>;
 /** Checks a ModelConfig of any origin. @throws InputError naming the field. */
 export function checkModelConfig(config: unknown, label: string): ModelConfig {
   return checkSchema(config, modelConfigSchema, label);
-}
-
-const tokenIds = z.union([z.number().int(), z.array(z.number().int()).max(MODEL_LIMITS.eosIds)]).nullish();
-
-const ropeParametersSchema = z.looseObject({
-  rope_type: z.string().optional(),
-  type: z.string().optional(),
-  rope_theta: z.number().optional(),
-});
-
-/** config.json as Hugging Face transformers writes it; fields that change nothing here are let pass. */
-export const hfConfigSchema = z.looseObject({
-  architectures: z.array(z.string()).nullish(),
-  model_type: z.string().nullish(),
-  hidden_size: z.number(),
-  intermediate_size: z.number(),
-  num_hidden_layers: z.number(),
-  num_attention_heads: z.number(),
-  num_key_value_heads: z.number().nullish(),
-  head_dim: z.number().nullish(),
-  vocab_size: z.number(),
-  max_position_embeddings: z.number().nullish(),
-  rms_norm_eps: z.number().nullish(),
-  rope_theta: z.number().nullish(),
-  rope_scaling: ropeParametersSchema.nullish(),
-  rope_parameters: ropeParametersSchema.nullish(),
-  partial_rotary_factor: z.number().nullish(),
-  hidden_act: z.string().nullish(),
-  attention_bias: z.boolean().nullish(),
-  mlp_bias: z.boolean().nullish(),
-  sliding_window: z.number().nullish(),
-  tie_word_embeddings: z.boolean().nullish(),
-  bos_token_id: tokenIds,
-  eos_token_id: tokenIds,
-  quantization_config: z.unknown().optional(),
-});
-
-export const hfGenerationConfigSchema = z.looseObject({ eos_token_id: tokenIds });
-
-type HfConfig = z.infer<typeof hfConfigSchema>;
-
-const ARCHITECTURES = ["LlamaForCausalLM", "MistralForCausalLM"];
-const MODEL_TYPES = ["llama", "mistral"];
-const SUPPORTED = `Supported are ${ARCHITECTURES.join(" and ")} (without sliding window).`;
-
-/**
- * Turns a Hugging Face config.json, and generation_config.json where there is one, into a ModelConfig. Defaults
- * are those of transformers' LlamaConfig.
- * @throws InputError naming what is unknown or out of range.
- */
-export function modelConfigFromHf(
-  hf: HfConfig,
-  generation: z.infer<typeof hfGenerationConfigSchema> | null,
-  label: string,
-): ModelConfig {
-  requireSupported(hf, label);
-  const rope = { ...hf.rope_scaling, ...hf.rope_parameters };
-  return checkModelConfig(
-    {
-      architecture: "llama",
-      hiddenSize: hf.hidden_size,
-      intermediateSize: hf.intermediate_size,
-      layers: hf.num_hidden_layers,
-      heads: hf.num_attention_heads,
-      kvHeads: hf.num_key_value_heads ?? hf.num_attention_heads,
-      headDim: hf.head_dim ?? hf.hidden_size / hf.num_attention_heads,
-      vocabSize: hf.vocab_size,
-      maxPositions: hf.max_position_embeddings ?? 2048,
-      rmsNormEps: hf.rms_norm_eps ?? 1e-6,
-      ropeTheta: rope.rope_theta ?? hf.rope_theta ?? 10_000,
-      ropeScaling: ropeScalingFromHf(rope, label),
-      tieWordEmbeddings: hf.tie_word_embeddings ?? false,
-      bosId: asList(hf.bos_token_id)[0] ?? 1,
-      eosIds: [...new Set([...asList(hf.eos_token_id ?? 2), ...asList(generation?.eos_token_id)])],
-    },
-    label,
-  );
-}
-
-function asList(ids: number | number[] | null | undefined): number[] {
-  if (ids === null || ids === undefined) return [];
-  return Array.isArray(ids) ? ids : [ids];
-}
-
-function requireSupported(hf: HfConfig, label: string): void {
-  const refuse = (what: string, hint = SUPPORTED) => {
-    throw new InputError(
-      "MODEL_UNSUPPORTED",
-      `${label} describes a model with ${what}, which is not supported.`,
-      {
-        hint,
-      },
-    );
-  };
-  const architecture = hf.architectures?.[0];
-  if (architecture !== undefined) {
-    if (!ARCHITECTURES.includes(architecture)) refuse(`the architecture "${architecture}"`);
-  } else if (hf.model_type === undefined || hf.model_type === null || !MODEL_TYPES.includes(hf.model_type)) {
-    refuse(`no "architectures" and model_type "${hf.model_type ?? "(none)"}"`);
-  }
-  const activation = hf.hidden_act ?? "silu";
-  if (activation !== "silu" && activation !== "swish") refuse(`hidden_act "${activation}"`, "Only silu is.");
-  if (hf.attention_bias === true) refuse("attention_bias true");
-  if (hf.mlp_bias === true) refuse("mlp_bias true");
-  if (typeof hf.sliding_window === "number") refuse(`sliding_window ${hf.sliding_window}`);
-  if ((hf.partial_rotary_factor ?? 1) !== 1) refuse(`partial_rotary_factor ${hf.partial_rotary_factor}`);
-  if (hf.quantization_config !== undefined && hf.quantization_config !== null) {
-    refuse("a quantization_config", "Give the checkpoint in float32, float16 or bfloat16.");
-  }
-}
-
-function ropeScalingFromHf(rope: z.infer<typeof ropeParametersSchema>, label: string): unknown {
-  const type = rope.rope_type ?? rope.type ?? "default";
-  switch (type) {
-    case "default":
-      return null;
-    case "linear":
-      return { type, factor: rope.factor };
-    case "llama3":
-      return {
-        type,
-        factor: rope.factor,
-        lowFreqFactor: rope.low_freq_factor,
-        highFreqFactor: rope.high_freq_factor,
-        originalMaxPositions: rope.original_max_position_embeddings,
-      };
-    default:
-      throw new InputError(
-        "MODEL_UNSUPPORTED",
-        `${label} asks for RoPE scaling of type "${type}", which is not supported.`,
-        { hint: "Supported are none, linear and llama3." },
-      );
-  }
 }

@@ -73,6 +73,8 @@ function configOf(header: Int32Array, path: string): ModelConfig {
   return checkModelConfig(
     {
       architecture: "llama",
+      attentionBias: "none",
+      slidingWindow: null,
       hiddenSize,
       intermediateSize,
       layers,

@@ -37,7 +37,7 @@ export function checkTensors(
     if (config.tieWordEmbeddings && name === LM_HEAD) continue;
     throw new InputError(
       "TENSOR_UNKNOWN",
-      `${label} holds the tensor "${name}", which a Llama of ${config.layers} layers without biases does not have.`,
+      `${label} holds the tensor "${name}", which a model of this architecture and of ${config.layers} layers does not have.`,
     );
   }
   return stored;

@@ -82,6 +82,14 @@ ACCLLM_API int accllmQuantSetTensor(void* handle, int layer, int matrix, const f
   });
 }
 
+/** The bias of a matrix, one value a row. */
+ACCLLM_API int accllmQuantSetBias(void* handle, int layer, int matrix, const float* values) {
+  return guarded([&] {
+    Model& model = modelOf(handle);
+    model.layer(layer).bias.at(matrix).assign(values, values + model.shape().rows(matrix));
+  });
+}
+
 ACCLLM_API int accllmQuantSetSequences(void* handle, const int32_t* ids, int count, int length,
                                        const float* states) {
   return guarded([&] { modelOf(handle).setSequences(ids, count, length, states); });

@@ -19,6 +19,7 @@ export interface QuantFunctions {
     head: Float32Array,
   ): number;
   accllmQuantSetTensor(model: Handle, layer: number, matrix: number, values: Float32Array): number;
+  accllmQuantSetBias(model: Handle, layer: number, matrix: number, values: Float32Array): number;
   accllmQuantSetSequences(
     model: Handle,
     ids: Int32Array,
@@ -107,6 +108,7 @@ export const quantDeclarations: Readonly<
   accllmQuantError: ["const char *", []],
   accllmQuantSetTables: ["int", ["void *", "const float *", "const float *", "const float *"]],
   accllmQuantSetTensor: ["int", ["void *", "int", "int", "const float *"]],
+  accllmQuantSetBias: ["int", ["void *", "int", "int", "const float *"]],
   accllmQuantSetSequences: ["int", ["void *", "const int32_t *", "int", "int", "const float *"]],
   accllmQuantSetFormat: ["int", ["void *", "int", "int", "const int32_t *", "const uint8_t *"]],
   accllmQuantSetLinear: [

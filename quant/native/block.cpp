@@ -40,6 +40,10 @@ ACCLLM_HOT void siluMultiply(const float* gate, const float* up, int64_t count, 
   for (int64_t i = 0; i < count; i++) out[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
 }
 
+ACCLLM_HOT void addBias(const float* bias, int count, float* y) {
+  for (int i = 0; i < count; i++) y[i] += bias[i];
+}
+
 /** From the gradient by silu(gate) * up, in `dUp`, to those by gate and up. */
 ACCLLM_HOT void siluMultiplyBackward(const float* gate, const float* up, int64_t count, float* dGate,
                                      float* dUp) {
@@ -53,10 +57,16 @@ ACCLLM_HOT void siluMultiplyBackward(const float* gate, const float* up, int64_t
 
 }  // namespace
 
-void Block::linear(const float* x, int64_t tokens, const float* weight, int matrix, float* y, bool add) {
+void Block::linear(const LayerWeights& w, const float* x, int64_t tokens, int matrix, float* y, bool add) {
   const int rows = shape_.rows(matrix);
   const int columns = shape_.columns(matrix);
-  multiply(pool_, tokens, rows, columns, rowMajor(x, columns), transposed(weight, columns), y, rows, add);
+  multiply(pool_, tokens, rows, columns, rowMajor(x, columns), transposed(w.matrix[matrix], columns), y, rows,
+           add);
+  const float* bias = w.bias[matrix];
+  if (bias == nullptr) return;
+  pool_.run(tokens, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; t++) addBias(bias, rows, y + t * rows);
+  });
 }
 
 void Block::linearBackward(const float* x, const float* dy, int64_t tokens, const float* weight, int matrix,
@@ -84,15 +94,15 @@ void Block::projections(const LayerWeights& w, Batch batch, Activations& acts) {
   acts.key.resize(tokens * shape_.rows(Matrix::key));
   acts.value.resize(tokens * shape_.rows(Matrix::value));
   const float* x = acts.attentionInput.data();
-  linear(x, tokens, w.matrix[Matrix::query], Matrix::query, acts.query.data(), false);
-  linear(x, tokens, w.matrix[Matrix::key], Matrix::key, acts.key.data(), false);
-  linear(x, tokens, w.matrix[Matrix::value], Matrix::value, acts.value.data(), false);
+  linear(w, x, tokens, Matrix::query, acts.query.data(), false);
+  linear(w, x, tokens, Matrix::key, acts.key.data(), false);
+  linear(w, x, tokens, Matrix::value, acts.value.data(), false);
 }
 
 void Block::middle(const LayerWeights& w, const float* x, Batch batch, Activations& acts) {
   const int64_t tokens = batch.tokens();
   acts.middle.assign(x, x + tokens * shape_.hidden);
-  linear(acts.attended.data(), tokens, w.matrix[Matrix::output], Matrix::output, acts.middle.data(), true);
+  linear(w, acts.attended.data(), tokens, Matrix::output, acts.middle.data(), true);
   acts.postScale.resize(tokens);
   acts.feedForwardInput.resize(tokens * shape_.hidden);
   normalize(pool_, acts.middle.data(), w.postNorm, shape_.epsilon, tokens, shape_.hidden,
@@ -106,8 +116,8 @@ void Block::gating(const LayerWeights& w, Batch batch, Activations& acts) {
   acts.gate.resize(tokens * width);
   acts.up.resize(tokens * width);
   acts.gated.resize(tokens * width);
-  linear(acts.feedForwardInput.data(), tokens, w.matrix[Matrix::gate], Matrix::gate, acts.gate.data(), false);
-  linear(acts.feedForwardInput.data(), tokens, w.matrix[Matrix::up], Matrix::up, acts.up.data(), false);
+  linear(w, acts.feedForwardInput.data(), tokens, Matrix::gate, acts.gate.data(), false);
+  linear(w, acts.feedForwardInput.data(), tokens, Matrix::up, acts.up.data(), false);
   pool_.run(tokens, 64, [&](int64_t begin, int64_t end) {
     siluMultiply(&acts.gate[begin * width], &acts.up[begin * width], (end - begin) * width,
                  &acts.gated[begin * width]);
@@ -117,7 +127,7 @@ void Block::gating(const LayerWeights& w, Batch batch, Activations& acts) {
 
 void Block::result(const LayerWeights& w, Batch batch, const Activations& acts, float* y) {
   std::copy(acts.middle.begin(), acts.middle.end(), y);
-  linear(acts.gated.data(), batch.tokens(), w.matrix[Matrix::down], Matrix::down, y, true);
+  linear(w, acts.gated.data(), batch.tokens(), Matrix::down, y, true);
 }
 
 void Block::forward(const LayerWeights& w, const float* x, Batch batch, Activations& acts, float* y) {

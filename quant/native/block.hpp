@@ -29,6 +29,8 @@ struct Shape {
 /** What a layer computes with. */
 struct LayerWeights {
   std::array<const float*, matrices> matrix;
+  /** Added to a matrix's outputs; null where there is none. */
+  std::array<const float*, matrices> bias;
   const float* inputNorm;
   const float* postNorm;
   /** Mean of the keys before RoPE [kvHeads * headDim]; for quantized layers. */
@@ -90,7 +92,7 @@ class Block {
   void addKeys(Batch batch, const Activations& acts, double* sums);
 
  private:
-  void linear(const float* x, int64_t tokens, const float* weight, int matrix, float* y, bool add);
+  void linear(const LayerWeights& w, const float* x, int64_t tokens, int matrix, float* y, bool add);
   void linearBackward(const float* x, const float* dy, int64_t tokens, const float* weight, int matrix,
                       float* dx, bool addInput, float* dWeight);
   void fillRotations(int length);

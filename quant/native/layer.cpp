@@ -18,14 +18,20 @@ void Parameter::step(Pool& pool, const AdamStep& adam, float rate) {
   });
 }
 
+std::array<const float*, matrices> Layer::biases() const {
+  std::array<const float*, matrices> all{};
+  for (int m = 0; m < matrices; m++) all[m] = bias[m].empty() ? nullptr : bias[m].data();
+  return all;
+}
+
 LayerWeights Layer::originalWeights() const {
-  LayerWeights weights{{}, inputNorm.data(), postNorm.data(), keyMean.data(), false};
+  LayerWeights weights{{}, biases(), inputNorm.data(), postNorm.data(), keyMean.data(), false};
   for (int m = 0; m < matrices; m++) weights.matrix[m] = original[m].data();
   return weights;
 }
 
 LayerWeights Layer::quantizedWeights() const {
-  LayerWeights weights{{}, inputGain.value.data(), postGain.value.data(), keyMean.data(), true};
+  LayerWeights weights{{}, biases(), inputGain.value.data(), postGain.value.data(), keyMean.data(), true};
   for (int m = 0; m < matrices; m++) weights.matrix[m] = linear[m].weight.data();
   return weights;
 }

@@ -37,6 +37,8 @@ struct Rates {
 struct Layer {
   std::array<std::vector<float>, matrices> original;
   std::vector<float> inputNorm, postNorm;
+  /** Biases by matrix, empty where there is none; quantizing leaves them as they are. */
+  std::array<std::vector<float>, matrices> bias;
   std::array<QuantLinear, matrices> linear;
   Parameter inputGain, postGain;
   std::vector<float> keyMean;
@@ -47,6 +49,9 @@ struct Layer {
   void prepare(Pool& pool);
   LayerGradients clearedGradients();
   void step(Pool& pool, const AdamStep& adam, const Rates& rates);
+
+ private:
+  std::array<const float*, matrices> biases() const;
 };
 
 /** What training changes, kept to come back to. */

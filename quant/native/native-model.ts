@@ -86,6 +86,11 @@ export class NativeModel {
     this.#call("accllmQuantSetTensor", layer, layerTensors.indexOf(tensor), values);
   }
 
+  /** Gives the bias of a layer's matrix, which quantizing leaves as it is. */
+  setBias(layer: number, matrix: LayerMatrix, values: Float32Array): void {
+    this.#call("accllmQuantSetBias", layer, layerMatrices.indexOf(matrix), values);
+  }
+
   /** @param sequences of equal length. @param states [tokens][hiddenSize], their embeddings. */
   setSequences(sequences: readonly (readonly number[])[], states: Float32Array): void {
     const ids = Int32Array.from(sequences.flat());

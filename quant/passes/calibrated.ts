@@ -1,5 +1,5 @@
 import { InterruptedError } from "../../host/errors.ts";
-import { EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../format/inventory.ts";
+import { biasName, EMBEDDING, FINAL_NORM, LM_HEAD, layerTensorName } from "../format/inventory.ts";
 import { weightFormats } from "../format/weight-layout.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { layerMatrices, NativeModel, type Rates, wholeModel } from "../native/native-model.ts";
@@ -234,6 +234,10 @@ class Run {
       const name = layerTensorName(layer, matrix);
       const { rows, cols } = this.#checkpoint.tensors.get(name)!;
       const weights = await this.#checkpoint.readRows(name, 0, rows);
+      const bias = biasName(name);
+      if (this.#checkpoint.tensors.has(bias)) {
+        model.setBias(layer, matrix, await this.#checkpoint.readRows(bias, 0, 1));
+      }
       const format = this.#options.formats.get(name)!;
       const { sparse } = weightFormats[format];
       model.setTensor(layer, matrix, weights);

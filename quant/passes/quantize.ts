@@ -4,6 +4,7 @@ import { sectionNames } from "../format/image-header.ts";
 import { type ImagePlan, modelTensors, planImage, type TensorShape } from "../format/image-plan.ts";
 import { ImageWriter } from "../format/image-writer.ts";
 import { groupSize } from "../format/limits.ts";
+import type { ModelConfig } from "../format/model.ts";
 import { modelLimitProblem, windowProblem } from "../format/model-limits.ts";
 import { type Platform, platforms } from "../format/platform.ts";
 import type { WeightFormat } from "../format/weight-layout.ts";
@@ -102,8 +103,8 @@ const defaultSinks = 4;
 const defaultWindow = 2044;
 
 /** Window that keeps sinks and window within the trained positions; at least one token. */
-function trainedWindow(maxPositions: number, sinks: number): number {
-  return Math.max(1, Math.min(defaultWindow, maxPositions - sinks));
+function trainedWindow({ maxPositions, slidingWindow }: ModelConfig, sinks: number): number {
+  return Math.max(1, Math.min(defaultWindow, Math.min(maxPositions, slidingWindow ?? maxPositions) - sinks));
 }
 
 function checkModel(checkpoint: Checkpoint): void {
@@ -138,7 +139,7 @@ async function planFor(
       hadamard: options.hadamard ?? true,
       centered: keyMeanSource(checkpoint, recipe, options) !== "none",
       sinks: options.sinks ?? defaultSinks,
-      window: options.window ?? trainedWindow(checkpoint.config.maxPositions, options.sinks ?? defaultSinks),
+      window: options.window ?? trainedWindow(checkpoint.config, options.sinks ?? defaultSinks),
     },
     weights,
     method: describeMethod(recipe, weights),

@@ -10,7 +10,7 @@ import type { Checkpoint } from "../io/checkpoint.ts";
 const stepWeights = 1 << 19;
 
 /**
- * Writes the table section: embeddings in float16 (nearest, ties to even), gains in float32, key means.
+ * Writes the table section: embeddings in float16 (nearest, ties to even), gains and biases in float32, key means.
  * @param keyMeans [kvHeads * headDim] a layer; zeros where there are none.
  * @param onRows called after every step with the embedding weights it had; may throw to stop.
  * @throws InputError for an embedding beyond float16's range.
@@ -23,13 +23,14 @@ export async function writeTable(
   onRows: (weights: number) => void,
 ): Promise<void> {
   await writeEmbedding(checkpoint, header, writer, onRows);
-  const { hiddenSize, kvHeads, headDim, layers } = header.model;
-  for (const name of Object.keys(header.table.gains)) {
-    await writer.append(sectionNames.table, paddedFloats(await checkpoint.readRows(name, 0, 1), hiddenSize));
+  const { kvHeads, headDim, layers } = header.model;
+  const { gains, biases } = header.table;
+  for (const name of [...Object.keys(gains), ...Object.keys(biases)]) {
+    await writer.append(sectionNames.table, paddedFloats(await checkpoint.readRows(name, 0, 1)));
   }
   const zeros = new Float32Array(kvHeads * headDim);
   for (let layer = 0; layer < layers; layer++) {
-    await writer.append(sectionNames.table, paddedFloats(keyMeans?.[layer] ?? zeros, zeros.length));
+    await writer.append(sectionNames.table, paddedFloats(keyMeans?.[layer] ?? zeros));
   }
 }
 
@@ -62,8 +63,8 @@ async function writeEmbedding(
   }
 }
 
-function paddedFloats(values: Float32Array, count: number): Uint8Array {
-  const bytes = new Uint8Array(beatsOf(count * 4) * beatBytes);
-  new Float32Array(bytes.buffer).set(values.subarray(0, count));
+function paddedFloats(values: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(beatsOf(values.byteLength) * beatBytes);
+  new Float32Array(bytes.buffer).set(values);
   return bytes;
 }

@@ -28,7 +28,7 @@ interface Case {
 }
 
 const size = (max: number) => fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max }));
-const flags = fc.integer({ min: 0, max: 7 });
+const flags = fc.integer({ min: 0, max: 15 });
 
 const descriptor: fc.Arbitrary<Descriptor> = fc.oneof(
   ...(["matmul", "logits"] as const).map((operation) =>
@@ -37,7 +37,11 @@ const descriptor: fc.Arbitrary<Descriptor> = fc.oneof(
       .map(
         ({ flags, ...shape }): Descriptor =>
           operation === "matmul"
-            ? { operation, flags, fields: { ...shape, weightOffset: 0, destination: 2, beats: 0 } }
+            ? {
+                operation,
+                flags,
+                fields: { ...shape, weightOffset: 0, destination: 2, beats: 0, biasOffset: 0 },
+              }
             : { operation, flags, fields: { ...shape, weightOffset: 0, ioOffset: 0, beats: 0, rowBeats: 1 } },
       ),
   ),

@@ -36,6 +36,13 @@ void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView&
   });
 }
 
+void Engine::add_bias(const Ports& ports, const Descriptor& d, const OutputView& rows, uint32_t first,
+                      uint32_t tokens) {
+  const auto* bias = reinterpret_cast<const float*>(ports.table + d.field(field::matmul::bias_offset));
+  const uint32_t length = d.field(field::matmul::rows);
+  for (uint32_t t = first; t < tokens; ++t) kernels_.add(rows.data + t * rows.stride, bias, length);
+}
+
 void Engine::norm(const Ports& ports, const Descriptor& d, uint32_t first, uint32_t tokens) {
   const auto* gain = reinterpret_cast<const float*>(ports.table + d.field(field::norm::gain_offset));
   const uint32_t length = d.field(field::norm::length);
@@ -96,6 +103,7 @@ uint32_t Engine::execute(const Ports& ports, const Descriptor& d, const Job& job
     case operation::matmul: {
       const FloatBuffer out = float_buffer(act, d.field(field::matmul::destination));
       multiply(ports, d, {out.data, out.stride}, first, job.tokens);
+      if (d.has(flag::biased)) add_bias(ports, d, {out.data, out.stride}, first, job.tokens);
       break;
     }
     case operation::logits: {

@@ -37,6 +37,9 @@ class Engine {
   void multiply(const accel::Ports& ports, const accel::Descriptor& d, const OutputView& output,
                 uint32_t first, uint32_t tokens);
 
+  void add_bias(const accel::Ports& ports, const accel::Descriptor& d, const OutputView& rows, uint32_t first,
+                uint32_t tokens);
+
   const Kernels& kernels_;
   Pool pool_;
   WeightCache weights_;

@@ -46,15 +46,22 @@ function halfSteps(layout: MatrixLayout, rows: QuantizedRows): Int8Array | Int16
 /**
  * docs/numerics.md, "matmul, logits".
  * @param codes activations, `columns` of them.
+ * @param bias added to y, `rows` of them.
  * @returns y, `rows` of them.
  */
-export function matmul(matrix: ReferenceMatrix, codes: Int8Array, scale: number): Float32Array {
+export function matmul(
+  matrix: ReferenceMatrix,
+  codes: Int8Array,
+  scale: number,
+  bias?: Float32Array,
+): Float32Array {
   const { rows, columns, groups, exponents } = matrix;
   const padded = new Int8Array(groups * groupSize);
   padded.set(codes.subarray(0, columns));
   const y = new Float32Array(rows);
   for (let r = 0; r < rows; r++) {
-    y[r] = fl(fl(rowSum(matrix, r, padded)) * fl(scale * powerOfTwo(exponents[r]! - 1)));
+    const product = fl(fl(rowSum(matrix, r, padded)) * fl(scale * powerOfTwo(exponents[r]! - 1)));
+    y[r] = bias === undefined ? product : fl(product + bias[r]!);
   }
   return y;
 }

@@ -26,6 +26,8 @@ export interface ReferenceSpec {
   /** A tensor's bytes in every weight channel, from its beat 0. */
   matrix(name: string): { readonly layout: MatrixLayout; readonly channels: readonly Uint8Array[] };
   gain(name: string): Float32Array;
+  /** By its matrix's name; undefined where that has none. */
+  bias(matrix: string): Float32Array | undefined;
   /** float16 bits of a token's embedding, hiddenSize of them. */
   embeddingRow(token: number): Uint16Array;
   /** [kvHeads * headDim], or undefined where the layer's keys are not centred. */
@@ -52,11 +54,16 @@ export interface StepOptions {
 }
 
 interface Layer {
-  readonly matrices: Readonly<Record<"q" | "k" | "v" | "o" | "g" | "u" | "d", ReferenceMatrix>>;
+  readonly matrices: Readonly<Record<"q" | "k" | "v" | "o", BiasedMatrix>> &
+    Readonly<Record<"g" | "u" | "d", ReferenceMatrix>>;
   readonly attentionGain: Float32Array;
   readonly mlpGain: Float32Array;
   readonly keyMean: Float32Array | undefined;
   readonly cache: KvCache;
+}
+
+interface BiasedMatrix extends ReferenceMatrix {
+  readonly bias: Float32Array | undefined;
 }
 
 interface Activations {
@@ -145,12 +152,12 @@ export class ReferenceModel {
   #attention(run: TokenRun, layer: Layer, x: Float32Array, context: AttendContext): Float32Array {
     const { q, k, v, o } = layer.matrices;
     const a = run.quantize("norm", rmsNorm(x, layer.attentionGain, this.#spec.config.rmsNormEps));
-    const queries = run.put("matmul", "q", matmul(q, a.codes, a.scale));
-    const keys = run.put("matmul", "k", matmul(k, a.codes, a.scale));
-    const values = run.put("matmul", "v", matmul(v, a.codes, a.scale));
+    const queries = run.put("matmul", "q", matmul(q, a.codes, a.scale, q.bias));
+    const keys = run.put("matmul", "k", matmul(k, a.codes, a.scale, k.bias));
+    const values = run.put("matmul", "v", matmul(v, a.codes, a.scale, v.bias));
     this.#writeKv(run, layer, keys, values, context);
     const mixed = run.quantize("attend", this.#attend(run, layer, queries, context));
-    const y = run.put("matmul", "y", matmul(o, mixed.codes, mixed.scale));
+    const y = run.put("matmul", "y", matmul(o, mixed.codes, mixed.scale, o.bias));
     return run.put("add", "x", add(x, y));
   }
 
@@ -238,12 +245,16 @@ function readLayer(spec: ReferenceSpec, index: number): Layer {
   const { config, sinks, window, kvChannels } = spec;
   const name = `model.layers.${index}`;
   const matrix = (part: string): ReferenceMatrix => readMatrix(spec, `${name}.${part}.weight`);
+  const biased = (part: string): BiasedMatrix => ({
+    ...matrix(part),
+    bias: spec.bias(`${name}.${part}.weight`),
+  });
   return {
     matrices: {
-      q: matrix("self_attn.q_proj"),
-      k: matrix("self_attn.k_proj"),
-      v: matrix("self_attn.v_proj"),
-      o: matrix("self_attn.o_proj"),
+      q: biased("self_attn.q_proj"),
+      k: biased("self_attn.k_proj"),
+      v: biased("self_attn.v_proj"),
+      o: biased("self_attn.o_proj"),
       g: matrix("mlp.gate_proj"),
       u: matrix("mlp.up_proj"),
       d: matrix("mlp.down_proj"),

@@ -1,3 +1,4 @@
+import { biasName, expectedTensors, isBias } from "../../format/inventory.ts";
 import { beatBytes } from "../../format/limits.ts";
 import type { ModelConfig } from "../../format/model.ts";
 import {
@@ -40,6 +41,7 @@ export interface RandomModel extends ReferenceSpec {
   /** By Hugging Face name, in the order of the layers, lm_head.weight last. */
   readonly matrices: ReadonlyMap<string, RandomMatrix>;
   readonly gains: ReadonlyMap<string, Float32Array>;
+  readonly biases: ReadonlyMap<string, Float32Array>;
   /** One a layer, [kvHeads * headDim]; empty where keys are not centred. */
   readonly keyMeans: readonly Float32Array[];
 }
@@ -51,7 +53,7 @@ export interface RandomModel extends ReferenceSpec {
  */
 export function randomModel(seed: number, shape: RandomShape = {}): RandomModel {
   const random = new Random(seed);
-  const config = randomConfig(random, shape.config ?? {});
+  const drawnConfig = randomConfig(random, shape.config ?? {});
   // Drawn whether or not the shape fixes them, so that fixing one leaves the others as they were.
   const drawn = {
     hadamard: random.chance(0.5),
@@ -62,14 +64,20 @@ export function randomModel(seed: number, shape: RandomShape = {}): RandomModel 
   const centered = shape.centered ?? drawn.centered;
   const weightChannels = shape.weightChannels ?? 2;
   const matrices = new Map<string, RandomMatrix>();
-  for (const { name, rows, columns, gain } of matrixShapes(config)) {
+  for (const { name, rows, columns, gain } of matrixShapes(drawnConfig)) {
     const format = random.pick(Object.keys(weightFormats) as WeightFormat[]);
     const layout = matrixLayout(shape.format ?? format, rows, columns, weightChannels);
     matrices.set(name, { layout, channels: randomWeights(random, layout, gain) });
   }
-  const gains = new Map(gainNames(config).map((name) => [name, randomGain(random, config.hiddenSize)]));
-  const embedding = randomEmbedding(random, config);
-  const keyMeans = centered ? randomMeans(random, config) : [];
+  const gains = new Map(
+    gainNames(drawnConfig).map((name) => [name, randomGain(random, drawnConfig.hiddenSize)]),
+  );
+  const embedding = randomEmbedding(random, drawnConfig);
+  const keyMeans = centered ? randomMeans(random, drawnConfig) : [];
+  // Last, so that whether there are biases changes nothing else.
+  const attentionBias = random.pick(["none", "none", "qkv", "all"] as const);
+  const config = { ...drawnConfig, attentionBias: shape.config?.attentionBias ?? attentionBias };
+  const biases = randomBiases(random, config);
   return {
     seed,
     config,
@@ -81,9 +89,11 @@ export function randomModel(seed: number, shape: RandomShape = {}): RandomModel 
     kvChannels: shape.kvChannels ?? 1,
     matrices,
     gains,
+    biases,
     keyMeans,
     matrix: (name) => named(matrices, name),
     gain: (name) => named(gains, name),
+    bias: (matrix) => biases.get(biasName(matrix)),
     embeddingRow: (token) => embedding.subarray(token * config.hiddenSize, (token + 1) * config.hiddenSize),
     keyMean: (layer) => keyMeans[layer],
   };
@@ -107,7 +117,9 @@ function randomConfig(random: Random, fixed: Partial<ModelConfig>): ModelConfig 
     heads: kvHeads * random.between(1, 4),
     kvHeads,
     headDim: random.pick([2, 4, 6, 8, 10, 12, 16, 24, 32, 64]),
+    attentionBias: "none",
     vocabSize: random.pick([7, 64, 105, 130, 259]),
+    slidingWindow: null,
     maxPositions: 4096,
     rmsNormEps: random.pick([1e-5, 1e-6]),
     ropeTheta: random.pick([10000, 500000]),
@@ -189,6 +201,20 @@ function gainNames(config: ModelConfig): string[] {
     `model.layers.${layer}.post_attention_layernorm.weight`,
   ]);
   return [...names.flat(), "model.norm.weight"];
+}
+
+/** Of the size that trained models have: mostly as large as what they are added to, now and then much larger. */
+function randomBiases(random: Random, config: ModelConfig): Map<string, Float32Array> {
+  const biases = new Map<string, Float32Array>();
+  for (const [name, [length]] of expectedTensors(config)) {
+    if (!isBias(name)) continue;
+    const values = Float32Array.from(
+      { length: length! },
+      () => random.normal() * (random.chance(0.05) ? 20 : 1),
+    );
+    biases.set(name, values);
+  }
+  return biases;
 }
 
 function randomGain(random: Random, length: number): Float32Array {

@@ -71,6 +71,11 @@ void checkBlock() {
     weights.matrix[m] = matrix[m].data();
     gradients.matrix[m] = gradient[m].data();
   }
+  std::vector<float> bias[matrices];
+  for (const int m : {Matrix::query, Matrix::key, Matrix::value, Matrix::output}) {
+    bias[m] = normal(shape.rows(m), 0.5f);
+    weights.bias[m] = bias[m].data();
+  }
   std::vector<float> inputNorm = normal(shape.hidden, 0.2f, 1);
   std::vector<float> postNorm = normal(shape.hidden, 0.2f, 1);
   std::vector<float> dInputNorm(shape.hidden), dPostNorm(shape.hidden);

@@ -6,7 +6,7 @@
 
 namespace accel {
 
-constexpr uint32_t abi_version = 1;
+constexpr uint32_t abi_version = 2;
 constexpr uint32_t beat_bytes = 64;
 constexpr uint32_t group_size = 64;
 constexpr uint32_t tile_rows = 4;
@@ -64,6 +64,7 @@ constexpr uint32_t columns = 4;
 constexpr uint32_t format = 5;
 constexpr uint32_t destination = 6;
 constexpr uint32_t beats = 7;
+constexpr uint32_t bias_offset = 8;
 }  // namespace field::matmul
 
 namespace field::rope_kv {
@@ -120,6 +121,7 @@ namespace flag {
 constexpr uint32_t head = 1;
 constexpr uint32_t hadamard = 2;
 constexpr uint32_t centered = 4;
+constexpr uint32_t biased = 8;
 }  // namespace flag
 
 namespace buffer {

@@ -44,6 +44,8 @@ struct Shape {
   uint32_t heads, kv_heads, head_dim;
   uint32_t sinks, window, ring;
   bool hadamard, centered;
+  /// Whether queries, keys, values and the attention's output have a bias.
+  bool biased;
   /// Fixed for all matrices, or 4 for a random one each.
   uint32_t format;
   uint32_t layers;
@@ -73,6 +75,7 @@ inline Shape random_shape(bench::Random& random) {
   s.format = random.below(5);
   s.layers = 1 + random.below(2);
   s.dumps = true;
+  s.biased = random.below(2) == 0;
   return s;
 }
 
@@ -152,7 +155,8 @@ class Builder {
   }
 
   /// A matrix of random bits, with exponents that keep results near 1.
-  void matrix(uint32_t operation, uint32_t flags, uint32_t rows, uint32_t columns, uint32_t destination) {
+  void matrix(uint32_t operation, uint32_t flags, uint32_t rows, uint32_t columns, uint32_t destination,
+              bool biased = false) {
     const uint32_t format = s_.format < 4 ? s_.format : random_.below(4);
     Descriptor d = {};
     d.words[field::matmul::weight_offset] = weight_end_;
@@ -170,7 +174,9 @@ class Builder {
       }
     }
     if (operation == operation::matmul) {
-      command({operation, flags, weight_end_, rows, columns, format, destination, m.beats});
+      const uint32_t bias = biased ? place_floats(rows, 0.1f, 1.0f) : 0;
+      command({operation, flags | (biased ? uint32_t{flag::biased} : 0), weight_end_, rows, columns, format,
+               destination, m.beats, bias});
     } else {
       const uint32_t row_beats = ceil_div(rows, beat_words);
       command({operation, flags, weight_end_, rows, columns, format, dump_end_, m.beats, row_beats});
@@ -200,9 +206,9 @@ class Builder {
     const uint32_t flags =
         (s_.hadamard ? uint32_t{flag::hadamard} : 0) | (s_.centered ? uint32_t{flag::centered} : 0);
     norm(0);
-    matrix(operation::matmul, 0, q, s_.hidden, buffer::q);
-    matrix(operation::matmul, 0, k, s_.hidden, buffer::k);
-    matrix(operation::matmul, 0, k, s_.hidden, buffer::v);
+    matrix(operation::matmul, 0, q, s_.hidden, buffer::q, s_.biased);
+    matrix(operation::matmul, 0, k, s_.hidden, buffer::k, s_.biased);
+    matrix(operation::matmul, 0, k, s_.hidden, buffer::v, s_.biased);
     dump(buffer::q, q, 0);
     dump(buffer::k, k, 0);
     dump(buffer::v, k, 0);
@@ -218,7 +224,7 @@ class Builder {
     command({operation::attend, flags, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means,
              s_.heads, bits_of(scale), bits_of(scale / 32767.0f), distances, ceil_div(s_.head_dim, 32)});
     dump(buffer::a, q, 0);
-    matrix(operation::matmul, 0, s_.hidden, q, buffer::y);
+    matrix(operation::matmul, 0, s_.hidden, q, buffer::y, s_.biased);
     dump(buffer::y, s_.hidden, 0);
     command({operation::add, 0, s_.hidden});
   }

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createContext } from "../../../../host/cli/context.ts";
 import { demoImage } from "../../../../host/cli/demo-image.ts";
 import { moduleServices } from "../../../../host/cli/module-services.ts";
+import { kernelAbiVersion } from "../../../../quant/format/platform.ts";
 import { Sink } from "./harness.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "accllm-demo-"));
@@ -45,7 +46,7 @@ describe("demoImage", () => {
   it("is made on first use, in a folder that need not exist, and then kept", async () => {
     const cache = join(folder, "new", "cache");
     const quantized: string[] = [];
-    const image = join(cache, "demo.accllm");
+    const image = join(cache, `demo-abi${kernelAbiVersion}.accllm`);
     expect(await demoImage(context(quantized), cache)).toBe(image);
     expect(quantized).toEqual([expect.stringMatching(/models.demo$/)]);
     expect(await demoImage(context(quantized), cache)).toBe(image);

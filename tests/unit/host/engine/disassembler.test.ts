@@ -33,8 +33,8 @@ describe("encodeDescriptors", () => {
 
 describe("disassemble", () => {
   it("names operation, flags, formats, buffers and floats", () => {
-    expect(disassemble(words(3, 0, 10, 256, 64, 1, 2, 99))).toBe(
-      "matmul weightOffset=10 rows=256 columns=64 format=w2 destination=q beats=99",
+    expect(disassemble(words(3, 8, 10, 256, 64, 1, 2, 99, 7))).toBe(
+      "matmul flags=biased weightOffset=10 rows=256 columns=64 format=w2 destination=q beats=99 biasOffset=7",
     );
     expect(disassemble(words(2, 1, 7, 256, 0x3727c5ac))).toBe(
       "norm flags=head gainOffset=7 length=256 epsilon=0.00001",
@@ -46,9 +46,9 @@ describe("disassemble", () => {
   });
 
   it("shows what no table names", () => {
-    expect(disassemble(words(77, 8, 5))).toBe("77 flags=8 word2=5");
-    expect(disassemble(words(3, 0, 0, 0, 0, 9, 20, 0, 4))).toBe(
-      "matmul weightOffset=0 rows=0 columns=0 format=9 destination=20 beats=0 word8=4",
+    expect(disassemble(words(77, 16, 5))).toBe("77 flags=16 word2=5");
+    expect(disassemble(words(3, 0, 0, 0, 0, 9, 20, 0, 0, 4))).toBe(
+      "matmul weightOffset=0 rows=0 columns=0 format=9 destination=20 beats=0 biasOffset=0 word9=4",
     );
   });
 

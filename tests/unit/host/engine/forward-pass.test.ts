@@ -18,18 +18,18 @@ describe("forwardPass", () => {
     expect(listing({ sinks: 2, window: 30 })).toEqual([
       "embed tableOffset=0 rowBeats=1 hidden=20 vocabulary=33",
       "norm gainOffset=33 length=20 epsilon=0.00001",
-      "matmul weightOffset=0 rows=32 columns=20 format=w2 destination=q beats=9",
-      "matmul weightOffset=9 rows=16 columns=20 format=w2 destination=k beats=5",
-      "matmul weightOffset=14 rows=16 columns=20 format=w2 destination=v beats=5",
+      "matmul weightOffset=0 rows=32 columns=20 format=w2 destination=q beats=9 biasOffset=0",
+      "matmul weightOffset=9 rows=16 columns=20 format=w2 destination=k beats=5 biasOffset=0",
+      "matmul weightOffset=14 rows=16 columns=20 format=w2 destination=v beats=5 biasOffset=0",
       "ropeKv flags=hadamard+centered kvOffset=0 kvHeads=2 headDim=8 sinks=2 window=30 ring=45 meanOffset=37",
       "attend flags=hadamard+centered kvOffset=0 kvHeads=2 headDim=8 sinks=2 window=30 ring=45 meanOffset=37 heads=4 scoreScale=0.044194173 meanScale=0.000010789922 distanceOffset=40 distanceBeats=1",
-      "matmul weightOffset=19 rows=20 columns=32 format=w2 destination=y beats=7",
+      "matmul weightOffset=19 rows=20 columns=32 format=w2 destination=y beats=7 biasOffset=0",
       "add length=20",
       "norm gainOffset=35 length=20 epsilon=0.00001",
-      "matmul weightOffset=26 rows=36 columns=20 format=w2 destination=g beats=11",
-      "matmul weightOffset=37 rows=36 columns=20 format=w2 destination=u beats=11",
+      "matmul weightOffset=26 rows=36 columns=20 format=w2 destination=g beats=11 biasOffset=0",
+      "matmul weightOffset=37 rows=36 columns=20 format=w2 destination=u beats=11 biasOffset=0",
       "siluMul length=36",
-      "matmul weightOffset=48 rows=20 columns=36 format=w2 destination=y beats=7",
+      "matmul weightOffset=48 rows=20 columns=36 format=w2 destination=y beats=7 biasOffset=0",
       "add length=20",
       "norm flags=head gainOffset=38 length=20 epsilon=0.00001",
       // io: job, 3 beats of status, 16 records of 2 beats, then the logits.
@@ -42,6 +42,16 @@ describe("forwardPass", () => {
     expect(lines[5]).toBe("ropeKv kvOffset=0 kvHeads=2 headDim=8 sinks=0 window=4 ring=19 meanOffset=0");
     expect(lines[6]).toContain("scoreScale=0.35355338");
     expect(lines[6]).toMatch(/distanceOffset=0 distanceBeats=0$/);
+  });
+
+  it("adds biases to the rows of q, k and v where the model has them", () => {
+    const lines = listing({ biased: true });
+    const biases = lines.flatMap(
+      (line) => /^matmul flags=biased .*destination=(\w) .*biasOffset=(\d+)$/.exec(line)?.slice(1) ?? [],
+    );
+    // Behind 33 embeddings and two gains of two beats: 32, 16 and 16 floats.
+    expect(biases).toEqual(["q", "37", "k", "39", "v", "40"]);
+    expect(lines.filter((line) => line.startsWith("matmul weightOffset"))).toHaveLength(4);
   });
 
   it("dumps what each descriptor has written, and the head's only where logits are wanted", () => {

@@ -1,6 +1,7 @@
 import type { ImageSource } from "../../../../host/engine/image-source.ts";
 import { beatsOf, type ImageHeader, type ImageTensor } from "../../../../quant/format/image-header.ts";
 import { beatBytes } from "../../../../quant/format/limits.ts";
+import { kernelAbiVersion } from "../../../../quant/format/platform.ts";
 import { matrixLayout, type WeightFormat } from "../../../../quant/format/weight-layout.ts";
 
 export interface Shape {
@@ -30,12 +31,13 @@ export function imageHeader(
     format?: WeightFormat;
     centered?: boolean;
     hadamard?: boolean;
+    biased?: boolean;
     sinks?: number;
     window?: number;
     platform?: { name: string; weightChannels: number; kvChannels: number };
   } = {},
 ): ImageHeader {
-  const { format = "w2", centered = true, hadamard = true, sinks = 2, window = 30 } = options;
+  const { format = "w2", centered = true, hadamard = true, biased = false, sinks = 2, window = 30 } = options;
   const platform = options.platform ?? { name: "tiny", weightChannels: 2, kvChannels: 1 };
   const tensors: ImageTensor[] = [];
   let weightBeats = 0;
@@ -52,6 +54,7 @@ export function imageHeader(
     return tableBeats - beatsOf(bytes);
   };
   const gains: Record<string, number> = {};
+  const biases: Record<string, number> = {};
   const keyMeans: number[] = [];
   for (let l = 0; l < shape.layers; l++) {
     const name = `model.layers.${l}`;
@@ -64,6 +67,11 @@ export function imageHeader(
     matrix(`${name}.mlp.down_proj.weight`, hidden, inner);
     gains[`${name}.input_layernorm.weight`] = place(hidden * 4);
     gains[`${name}.post_attention_layernorm.weight`] = place(hidden * 4);
+    if (biased) {
+      biases[`${name}.self_attn.q_proj.bias`] = place(heads * headDim * 4);
+      biases[`${name}.self_attn.k_proj.bias`] = place(kvHeads * headDim * 4);
+      biases[`${name}.self_attn.v_proj.bias`] = place(kvHeads * headDim * 4);
+    }
     keyMeans.push(place(kvHeads * headDim * 4));
   }
   matrix("lm_head.weight", vocabulary, hidden);
@@ -72,7 +80,7 @@ export function imageHeader(
   return {
     format: "accllm-image",
     version: 1,
-    abi: 1,
+    abi: kernelAbiVersion,
     generator: "test",
     model: {
       architecture: "llama",
@@ -82,7 +90,9 @@ export function imageHeader(
       heads,
       kvHeads,
       headDim,
+      attentionBias: biased ? "qkv" : "none",
       vocabSize: vocabulary,
+      slidingWindow: null,
       maxPositions: 512,
       rmsNormEps: 1e-5,
       ropeTheta: 10000,
@@ -95,7 +105,7 @@ export function imageHeader(
     kv: { hadamard, centered, sinks, window },
     quantization: { group: 64, weights: format, method: "none", bitsPerWeight: 2 },
     tensors,
-    table: { embedding: { offset: 0, rowBeats }, gains, keyMeans },
+    table: { embedding: { offset: 0, rowBeats }, gains, biases, keyMeans },
     sections: [
       ...Array.from({ length: platform.weightChannels }, (_, c) => section(`w${c}`, weightBeats * beatBytes)),
       section("table", tableBeats * beatBytes),

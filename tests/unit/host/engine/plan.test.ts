@@ -136,7 +136,7 @@ describe("planMemory", () => {
     expect(() => planMemory(header, platforms.u280!)).toThrow(
       expect.objectContaining({ code: "IMAGE_PLATFORM" }),
     );
-    expect(() => planMemory({ ...header, abi: 2 }, tiny)).toThrow(
+    expect(() => planMemory({ ...header, abi: 99 }, tiny)).toThrow(
       expect.objectContaining({ code: "IMAGE_ABI" }),
     );
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { kernelAbiVersion } from "../../../../quant/format/platform.ts";
 import { imageHeader, smallShape } from "./memory-image.ts";
 
 import { finish, open } from "./session-fixtures.ts";
@@ -34,7 +35,7 @@ describe("Session", () => {
     const logits = await session.prefill(ids);
     expect(jobs).toEqual([
       {
-        abi: 1,
+        abi: kernelAbiVersion,
         commands: 3 + 14 * 2,
         tokens: ids.slice(0, 16),
         positions: ids.slice(0, 16).map((i) => i - 1),

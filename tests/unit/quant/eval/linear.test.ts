@@ -17,6 +17,9 @@ describe("multiply", () => {
       );
     });
     expect([...multiply({ rows, cols, values }, x, count)]).toEqual(expected);
+    const bias = Float32Array.from({ length: rows }, (_, row) => row + 100);
+    const shifted = expected.map((y, at) => y + 100 + (at % rows));
+    expect([...multiply({ rows, cols, values, bias }, x, count)]).toEqual(shifted);
   });
 });
 

@@ -174,6 +174,11 @@ describe("openImage", () => {
     ],
     ["gains outside the table", (h) => (h.table.gains["model.norm.weight"] = 1e9), /section "table" has/],
     ["key means that are missing", (h) => h.table.keyMeans.pop(), /key means of 1 layers/],
+    [
+      "biases that are missing",
+      (h) => (h.model.attentionBias = "qkv"),
+      /no tensor "model.layers.0.self_attn.q_proj.bias"/,
+    ],
   ];
   for (const [what, change, message] of damages) {
     it(`refuses ${what}`, async () => {

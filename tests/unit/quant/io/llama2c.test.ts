@@ -46,6 +46,8 @@ describe("a llama2.c file", () => {
     expect(checkpoint.tied).toBe(true);
     expect(checkpoint.config).toEqual({
       architecture: "llama",
+      attentionBias: "none",
+      slidingWindow: null,
       hiddenSize: 8,
       intermediateSize: 12,
       layers: 2,

@@ -51,6 +51,8 @@ export interface FloatLayer {
   readonly gate: number[][];
   readonly up: number[][];
   readonly down: number[][];
+  /** Added to what q, k, v and o give; absent where there is none. */
+  readonly bias?: { readonly [part in "q" | "k" | "v" | "o"]?: readonly number[] };
   readonly attentionGain: readonly number[];
   readonly mlpGain: readonly number[];
   /** [kvHeads][headDim]. */
@@ -65,8 +67,8 @@ export interface FloatShape {
   readonly sinks: number;
   readonly window: number;
   readonly frequencies: readonly number[];
-  /** Hadamard block of the cache. */
-  readonly block: number;
+  /** Hadamard block of the cache; null for one that keeps its floats. */
+  readonly block: number | null;
   /** Position of the first token. */
   readonly start: number;
 }
@@ -86,7 +88,8 @@ function oddBits(n: number): boolean {
 }
 
 /** What sixteen levels between the least and the largest element leave of a vector rotated in blocks of h. */
-function throughInt4(v: readonly number[], h: number): number[] {
+function throughInt4(v: readonly number[], h: number | null): readonly number[] {
+  if (h === null) return v;
   const rotated = rotateBlocks(v, h);
   const least = Math.min(...rotated);
   const step = (Math.max(...rotated) - least) / 15;
@@ -106,8 +109,11 @@ function cachedKey(
   return rotate(stored, -position, shape.frequencies).map((x, i) => x + mean[i]!);
 }
 
-const times = (matrix: readonly (readonly number[])[], v: readonly number[]): number[] =>
-  matrix.map((row) => dot(row, v));
+const times = (
+  matrix: readonly (readonly number[])[],
+  v: readonly number[],
+  bias?: readonly number[],
+): number[] => matrix.map((row, r) => dot(row, v) + (bias?.[r] ?? 0));
 const plus = (a: readonly number[], b: readonly number[]): number[] => a.map((x, i) => x + b[i]!);
 const pieces = (v: readonly number[], size: number): number[][] =>
   Array.from({ length: v.length / size }, (_, h) => v.slice(h * size, (h + 1) * size));
@@ -117,7 +123,7 @@ function norm(x: readonly number[], gain: readonly number[], epsilon: number): n
   return x.map((v, i) => v * r * gain[i]!);
 }
 
-/** Runs a whole sequence with nothing quantized but the cache; @returns the logits of its last token. */
+/** Runs a whole sequence with nothing quantized but the cache, if that; @returns the logits of its last token. */
 export function floatLogits(
   shape: FloatShape,
   layers: readonly FloatLayer[],
@@ -129,20 +135,21 @@ export function floatLogits(
   for (const layer of layers) {
     const inputs = xs.map((x) => norm(x, layer.attentionGain, shape.epsilon));
     const keys = inputs.map((a, p) =>
-      pieces(times(layer.k, a), shape.headDim).map((k, h) =>
+      pieces(times(layer.k, a, layer.bias?.k), shape.headDim).map((k, h) =>
         cachedKey(k, layer.keyMeans[h]!, shape.start + p, shape),
       ),
     );
     const values = inputs.map((a) =>
-      pieces(times(layer.v, a), shape.headDim).map((v) => throughInt4(v, shape.block)),
+      pieces(times(layer.v, a, layer.bias?.v), shape.headDim).map((v) => throughInt4(v, shape.block)),
     );
     xs = xs.map((x, p) => {
-      const heads = pieces(times(layer.q, inputs[p]!), shape.headDim).map((q, h) => {
+      const heads = pieces(times(layer.q, inputs[p]!, layer.bias?.q), shape.headDim).map((q, h) => {
         const shared = Math.floor(h / (shape.heads / shape.kvHeads));
-        const past = (of: number[][][]): number[][] => of.slice(0, p + 1).map((token) => token[shared]!);
+        const past = (of: (readonly number[])[][]): (readonly number[])[] =>
+          of.slice(0, p + 1).map((token) => token[shared]!);
         return streamingAttention(q, past(keys), past(values), shape.sinks, shape.window, shape.frequencies);
       });
-      const y = plus(x, times(layer.o, heads.flat()));
+      const y = plus(x, times(layer.o, heads.flat(), layer.bias?.o));
       const a = norm(y, layer.mlpGain, shape.epsilon);
       const up = times(layer.up, a);
       const m = times(layer.gate, a).map((g, i) => (g / (1 + Math.exp(-g))) * up[i]!);

@@ -40,7 +40,12 @@ function floatModelLogits(model: RandomModel, tokens: readonly number[], start =
   };
   const layers = Array.from({ length: config.layers }, (_, l): FloatLayer => {
     const name = `model.layers.${l}`;
+    const biases = (["q", "k", "v", "o"] as const).flatMap((part) => {
+      const bias = model.bias(`${name}.self_attn.${part}_proj.weight`);
+      return bias === undefined ? [] : [[part, [...bias]] as const];
+    });
     return {
+      bias: Object.fromEntries(biases),
       q: matrix(`${name}.self_attn.q_proj`),
       k: matrix(`${name}.self_attn.k_proj`),
       v: matrix(`${name}.self_attn.v_proj`),
@@ -69,12 +74,21 @@ function floatModelLogits(model: RandomModel, tokens: readonly number[], start =
 describe("ReferenceModel", () => {
   test("is the textbook Llama on the dequantized weights and a 4-bit cache, within what A8 loses", () => {
     const similarities = Array.from({ length: 12 }, (_, seed) => {
-      const model = randomModel(seed, { config: { headDim: 16, layers: 2 } });
+      const model = randomModel(seed, { config: { headDim: 16, layers: 2, attentionBias: "none" } });
       const tokens = someTokens(model, 45);
       return similarity(floatModelLogits(model, tokens), lastLogits(model, tokens));
     });
     expect(Math.min(...similarities)).toBeGreaterThan(0.97);
     expect(similarities.reduce((a, b) => a + b) / similarities.length).toBeGreaterThan(0.99);
+  });
+
+  test.each(["qkv", "all"] as const)("adds the biases of %s as the textbook does", (attentionBias) => {
+    const model = randomModel(3, { config: { headDim: 16, layers: 2, attentionBias } });
+    const tokens = someTokens(model, 30);
+    const logits = lastLogits(model, tokens);
+    expect(similarity(floatModelLogits(model, tokens), logits)).toBeGreaterThan(0.98);
+    const without = lastLogits({ ...model, bias: () => undefined }, tokens);
+    expect(similarity(without, logits)).toBeLessThan(0.9);
   });
 
   test("a trace has every operation in the order of the command stream", () => {
@@ -113,15 +127,19 @@ describe("ReferenceModel", () => {
     for (const seed of [1, 2, 3, 4]) {
       const model = randomModel(seed, { config: kv });
       const spread = (name: string): boolean => /[kv]_proj/.test(name);
+      const repeatThrice = (values: Float32Array): Float32Array =>
+        Float32Array.from({ length: 60 }, (_, i) => values[Math.floor(i / 30) * 10 + (i % 10)]!);
       const written: ReferenceSpec = {
         ...model,
         config: { ...model.config, kvHeads: 6 },
         matrix: (name) => (spread(name) ? repeatHeads(model, name, 3) : model.matrix(name)),
+        bias: (name) => {
+          const bias = model.bias(name);
+          return bias && spread(name) ? repeatThrice(bias) : bias;
+        },
         keyMean: (layer) => {
           const mean = model.keyMean(layer);
-          return (
-            mean && Float32Array.from({ length: 60 }, (_, i) => mean[Math.floor(i / 30) * 10 + (i % 10)]!)
-          );
+          return mean && repeatThrice(mean);
         },
       };
       const tokens = someTokens(model, 30);

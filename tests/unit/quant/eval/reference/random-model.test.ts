@@ -19,6 +19,7 @@ describe("randomModel", () => {
         .add(`ratio${config.heads / config.kvHeads}`)
         .add(`sinks${model.sinks}`);
       seen.add(`hadamard ${model.hadamard}`).add(`centered ${model.centered}`).add(`V${config.vocabSize}`);
+      seen.add(`bias ${config.attentionBias}`);
       for (const { layout } of model.matrices.values()) seen.add(layout.format);
       expect(config.hiddenSize % 4).toBe(0);
       if (seed % 8) continue;
@@ -49,7 +50,15 @@ describe("randomModel", () => {
       ]),
     );
     expect([...seen]).toEqual(
-      expect.arrayContaining(["hadamard true", "hadamard false", "centered true", "centered false"]),
+      expect.arrayContaining([
+        "hadamard true",
+        "hadamard false",
+        "centered true",
+        "centered false",
+        "bias none",
+        "bias qkv",
+        "bias all",
+      ]),
     );
   });
 });

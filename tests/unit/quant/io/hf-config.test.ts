@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../../../host/errors.ts";
-import { hfConfigSchema, hfGenerationConfigSchema, modelConfigFromHf } from "../../../../quant/io/config.ts";
+import {
+  hfConfigSchema,
+  hfGenerationConfigSchema,
+  modelConfigFromHf,
+} from "../../../../quant/io/hf-config.ts";
 import { checkSchema } from "../../../../quant/io/json-file.ts";
 import { SMALL_CONFIG } from "./small-checkpoint.ts";
 
@@ -23,7 +27,9 @@ describe("modelConfigFromHf", () => {
       heads: 4,
       kvHeads: 2,
       headDim: 2,
+      attentionBias: "none",
       vocabSize: 10,
+      slidingWindow: null,
       maxPositions: 32,
       rmsNormEps: 1e-5,
       ropeTheta: 10000,
@@ -78,9 +84,58 @@ describe("modelConfigFromHf", () => {
     expect(read({ rope_parameters: { rope_type: "default", rope_theta: 5 } }).ropeScaling).toBeNull();
   });
 
-  it("accepts Mistral without a sliding window", () => {
-    const fields = { architectures: ["MistralForCausalLM"], model_type: "mistral", sliding_window: null };
-    expect(read(fields).architecture).toBe("llama");
+  const of = (name: string, fields: Record<string, unknown>) =>
+    read({ architectures: [`${name}ForCausalLM`], ...fields });
+
+  it("reads Mistral's sliding window, which is 4096 where the file says nothing of it", () => {
+    expect(of("Mistral", { sliding_window: null }).slidingWindow).toBeNull();
+    expect(of("Mistral", { sliding_window: 16 }).slidingWindow).toBe(16);
+    expect(of("Mistral", {})).toMatchObject({ slidingWindow: 4096, attentionBias: "none" });
+    expect(of("Llama", { sliding_window: 16 }).slidingWindow).toBeNull();
+  });
+
+  it("reads Qwen2: biases always, a sliding window where all layers use it", () => {
+    const published = { sliding_window: 131_072, use_sliding_window: false, max_window_layers: 28 };
+    expect(of("Qwen2", published)).toMatchObject({ attentionBias: "qkv", slidingWindow: null });
+    expect(of("Qwen2", { ...published, use_sliding_window: true }).slidingWindow).toBeNull();
+    const all = { sliding_window: 16, use_sliding_window: true, max_window_layers: 0 };
+    expect(of("Qwen2", all).slidingWindow).toBe(16);
+    expect(
+      of("Qwen2", { ...all, layer_types: ["full_attention", "full_attention"] }).slidingWindow,
+    ).toBeNull();
+    for (const mixed of [
+      { ...all, max_window_layers: 1 },
+      { ...all, layer_types: ["full_attention", "sliding_attention"] },
+    ]) {
+      expect(() => of("Qwen2", mixed)).toThrow(/sliding window in 1 of its 2 layers/);
+    }
+  });
+
+  it("reads a Llama's biases of all four matrices", () => {
+    expect(read({ attention_bias: true }).attentionBias).toBe("all");
+    expect(read({ attention_bias: false }).attentionBias).toBe("none");
+  });
+
+  it("takes model_type where no architecture is named", () => {
+    expect(read({ architectures: undefined, model_type: "qwen2" }).attentionBias).toBe("qkv");
+  });
+
+  it.each([
+    ["MixtralForCausalLM", /experts/],
+    ["Qwen2MoeForCausalLM", /experts/],
+    ["Qwen3ForCausalLM", /normalizes queries and keys/],
+    ["Gemma2ForCausalLM", /norms, activation/],
+    ["Phi3ForCausalLM", /fused/],
+    ["SmolLM3ForCausalLM", /no position embedding/],
+    ["constructor", /Supported are/],
+  ])("names %s and says why not", (name, reason) => {
+    expect(() => read({ architectures: [name] })).toThrow(
+      expect.objectContaining({
+        exitCode: 3,
+        message: expect.stringContaining(`"${name}"`),
+        hint: expect.stringMatching(reason),
+      }),
+    );
   });
 
   it.each<[Record<string, unknown>, RegExp]>([
@@ -88,12 +143,12 @@ describe("modelConfigFromHf", () => {
     [{ architectures: undefined, model_type: "bert" }, /model_type "bert"/],
     [{ architectures: undefined, model_type: undefined }, /model_type "\(none\)"/],
     [{ hidden_act: "gelu" }, /hidden_act "gelu"/],
-    [{ attention_bias: true }, /attention_bias/],
     [{ mlp_bias: true }, /mlp_bias/],
-    [{ sliding_window: 4096 }, /sliding_window 4096/],
     [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     [{ quantization_config: { quant_method: "gptq" } }, /quantization_config/],
     [{ rope_scaling: { rope_type: "yarn", factor: 2 } }, /"yarn"/],
+    [{ rope_scaling: { type: "dynamic", factor: 2 } }, /"dynamic"/],
+    [{ rope_scaling: { rope_type: "longrope" } }, /"longrope"/],
     [{ rope_scaling: { type: "linear" } }, /ropeScaling\.factor/],
     [{ rope_scaling: { type: "linear", factor: 0.5 } }, /ropeScaling\.factor/],
     [{ hidden_size: 10 }, /hiddenSize/],
