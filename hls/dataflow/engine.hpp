@@ -60,7 +60,6 @@ class Engine {
         }
         break;
       case operation::matmul:
-        if (d.has(flag::biased)) take_row(ceil_div(d.field(field::matmul::rows), beat_words));
         multiply(d, first);
         store_rows(d, first);
         break;
@@ -86,11 +85,12 @@ class Engine {
     }
   }
 
-  void take_row(uint32_t beats) {
+  const Beat* take_row(uint32_t beats) {
     for (uint32_t b = 0; b < beats; ++b) {
 #pragma HLS PIPELINE II = 1
       memory_.row[b] = wires_.table.read();
     }
+    return memory_.row;
   }
 
   /// Starts a matrix: job and codes to the arrays, scales to the end of the rows.
@@ -117,7 +117,7 @@ class Engine {
   void store_rows(const Descriptor& d, uint32_t first) {
     const FloatBuffer out = float_buffer(act_, d.field(field::matmul::destination));
     const uint32_t rows = d.field(field::matmul::rows);
-    const Beat* bias = d.has(flag::biased) ? memory_.row : nullptr;
+    const Beat* bias = d.has(flag::biased) ? take_row(ceil_div(rows, beat_words)) : nullptr;
     for (uint32_t row = 0; row < rows; row += tile_rows) {
       for (uint32_t t = first; t < job_.tokens; ++t) {
 #pragma HLS PIPELINE II = 1
@@ -153,13 +153,12 @@ class Engine {
   void write_cache(const Descriptor& d, uint32_t first) {
     const CacheShape c = cache_shape(d, C::kv_channels);
     const bool rotate = d.has(flag::hadamard);
-    const bool centered = d.has(flag::centered);
-    if (centered) take_row(ceil_div(c.kv_heads * c.head_dim, beat_words));
+    const uint32_t beats = ceil_div(c.kv_heads * c.head_dim, beat_words);
+    const Beat* mean = d.has(flag::centered) ? take_row(beats) : nullptr;
     for (uint32_t t = first; t < job_.tokens; ++t) {
       for (uint32_t head = 0; head < c.kv_heads; ++head) {
         float v[limit::head_dim];
-        center_key(act_.k[t] + head * c.head_dim, centered ? memory_.row : nullptr, head * c.head_dim,
-                   c.head_dim, v);
+        center_key(act_.k[t] + head * c.head_dim, mean, head * c.head_dim, c.head_dim, v);
         rope(v, c.head_dim, memory_.records[t] + 1, 0);
         if (rotate) hadamard(v, c.head_dim);
         send_vector(head, v, c.head_dim);
