@@ -41,6 +41,7 @@ describe.skipIf(!built)("NativeModel (needs the native library built)", () => {
         const bias = weights.get(biasName(name));
         if (bias !== undefined) native.setBias(layer, matrix, bias);
       }
+      await native.center(layer);
       await native.target(layer);
       const mean = native.getLayerVector(layer, "keyMean", 32);
       for (const [i, value] of mean.entries()) expect(value).toBeCloseTo(sums[layer]![i]! / 90, 4);
