@@ -29,8 +29,9 @@ describe.skipIf(!built)("NativeModel (needs the native library built)", () => {
 
     const native = new NativeModel(checkpoint.config, true, 2);
     const of = (name: string) => weights.get(name)!;
-    native.setTables(of("model.embed_tokens.weight"), of("model.norm.weight"), of("lm_head.weight"));
-    native.setSequences(sequences);
+    const embedding = of("model.embed_tokens.weight");
+    const states = sequences.flat().flatMap((id) => [...embedding.subarray(48 * id, 48 * id + 48)]);
+    native.setSequences(sequences, Float32Array.from(states));
     for (let layer = 0; layer < 3; layer++) {
       for (const norm of ["inputNorm", "postNorm"] as const) {
         native.setTensor(layer, norm, of(layerTensorName(layer, norm)));
