@@ -3,14 +3,15 @@ import { FloatModel } from "../../quant/eval/float-model.ts";
 import { type LogitsSource, measurePerplexity } from "../../quant/eval/perplexity.ts";
 import { openImage } from "../../quant/format/image.ts";
 import { openCheckpoint, requireTokenizer } from "../../quant/io/checkpoint.ts";
-import { imageTokenizer, openSession } from "../engine/load.ts";
+import { imageTokenizer } from "../engine/load.ts";
+import { openSessions } from "../engine/load-several.ts";
 import { sessionLogits } from "../engine/logits-source.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import type { Control, PerplexityReport, PerplexityRequest } from "./services.ts";
 
 /**
- * Perplexity of a model image on a device, or of a checkpoint in float32.
+ * Perplexity of a model image on one device or several, or of a checkpoint in float32.
  * @throws UsageError, InputError, DeviceError, InterruptedError
  */
 export async function perplexityOf(request: PerplexityRequest, control: Control): Promise<PerplexityReport> {
@@ -29,11 +30,11 @@ async function ofImage(request: PerplexityRequest, control: Control): Promise<Pe
     const tokenizer = await imageTokenizer(image);
     const ids = await textIds(tokenizer, request.text);
     const { device, engine, threads, xclbin } = request;
-    const session = await openSession(image, { device, engine, threads, xclbin, signal: control.signal });
+    const sessions = await openSessions(image, { device, engine, threads, xclbin, signal: control.signal });
     try {
-      return await measure(sessionLogits(session), tokenizer, ids, request, control);
+      return await measure(sessions.map(sessionLogits), tokenizer, ids, request, control);
     } finally {
-      await session.close();
+      for (const session of sessions) await session.close();
     }
   } finally {
     await image.close();
@@ -55,14 +56,14 @@ async function ofCheckpoint(request: PerplexityRequest, control: Control): Promi
     });
     const ids = await textIds(tokenizer, request.text);
     const model = await FloatModel.load(checkpoint, { signal: control.signal });
-    return await measure(model, tokenizer, ids, request, control);
+    return await measure([model], tokenizer, ids, request, control);
   } finally {
     await checkpoint.close();
   }
 }
 
 function measure(
-  source: LogitsSource,
+  sources: readonly LogitsSource[],
   tokenizer: Tokenizer,
   ids: readonly number[],
   { path, context, maxTokens }: PerplexityRequest,
@@ -75,7 +76,7 @@ function measure(
       `The tokenizer of ${path} names no beginning-of-sequence token, which every window starts with.`,
     );
   }
-  return measurePerplexity(source, {
+  return measurePerplexity(sources, {
     ids,
     bosId,
     context,

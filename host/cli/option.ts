@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { z } from "zod";
 import { ENGINES, MAX_THREADS, parseEngine } from "../config/engine.ts";
 import { describeIssue } from "../config/issue.ts";
+import { parseDeviceList } from "../device/specification.ts";
 import { UsageError } from "../errors.ts";
 
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
@@ -40,13 +41,29 @@ export function repeatedOption(flags: string, description: string): Option {
   ]);
 }
 
-/** --device, --engine, --threads and --xclbin, for every verb that runs a model. */
-export function addDeviceOptions(command: Command): Command {
+/**
+ * --device, --engine, --threads and --xclbin, for every verb that runs a model.
+ * @param several what the verb does with several devices; absent where it takes one
+ */
+export function addDeviceOptions(command: Command, several?: string): Command {
+  const names = "emulator, xrt:0 (card by index) or xrt:0000:3b:00.1 (by PCIe address)";
+  const list = `; several, separated by commas, ${several} (emulator:2 is two)`;
   return command
-    .option(
-      "--device <name>",
-      "emulator, xrt:0 (card by index) or xrt:0000:3b:00.1 (by PCIe address)",
-      "emulator",
+    .addOption(
+      new Option("--device <name>", several === undefined ? names : names + list)
+        .default("emulator")
+        .argParser((text: string) => {
+          if (several === undefined && parseDeviceList(text).length > 1) {
+            throw new UsageError(
+              "ONE_DEVICE",
+              `accllm ${command.name()} runs one text on one device, not on ${text}.`,
+              {
+                hint: "serve, perplexity, bench and verify take several devices.",
+              },
+            );
+          }
+          return text;
+        }),
     )
     .addOption(
       new Option("--engine <name>", `engine of the emulator: ${ENGINES.join(", ")}`)

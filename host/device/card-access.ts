@@ -5,6 +5,7 @@ import { DeviceError } from "../errors.ts";
 import { type Card, findCards, indexOrder } from "./cards.ts";
 import type { CheckStatus } from "./check.ts";
 import type { Machine } from "./machine.ts";
+import { addressOf, type DeviceAddress, requireDifferent } from "./specification.ts";
 
 export interface CardAccess {
   readonly status: CheckStatus;
@@ -54,10 +55,7 @@ export async function cardAccess(card: Card, machine: Machine): Promise<CardAcce
  * The card that an index or an address names.
  * @throws DeviceError NO_CARD, CARD_UNKNOWN.
  */
-export async function requireCard(
-  address: { readonly index: number } | { readonly bdf: string },
-  machine: Machine,
-): Promise<Card> {
+export async function requireCard(address: DeviceAddress, machine: Machine): Promise<Card> {
   const cards = indexOrder(await findCards(machine));
   if (cards.length === 0) {
     throw new DeviceError("NO_CARD", "There is no AMD card on this machine's PCIe bus.", {
@@ -70,6 +68,20 @@ export async function requireCard(
   throw new DeviceError("CARD_UNKNOWN", `There is no card ${wanted}.`, {
     hint: `The cards of this machine: ${cards.map(({ bdf }) => `xrt:${bdf}`).join(", ")}.`,
   });
+}
+
+/**
+ * Refuses a list of devices that names one card by its index and by its address.
+ * @throws UsageError DEVICE_UNKNOWN, DEVICE_TWICE
+ */
+export async function requireDifferentCards(names: readonly string[], machine: Machine): Promise<void> {
+  const cards = indexOrder(await findCards(machine));
+  requireDifferent(
+    names.map((name) => {
+      const address = addressOf(name);
+      return [name, address !== undefined && "index" in address ? cards[address.index] : address];
+    }),
+  );
 }
 
 /**

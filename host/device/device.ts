@@ -1,3 +1,5 @@
+import type { PowerSensor } from "./power.ts";
+
 /**
  * What the engine sees of an accelerator: one device, one kernel, buffers and runs. XRT on a card, XRT in noop
  * mode and the emulator all stand behind it. Everything that is opened is closed in the order run, buffer,
@@ -62,6 +64,8 @@ export interface Device {
   readonly name: string;
   /** UUID of the loaded xclbin, lower-case hex with dashes; undefined before `load`. */
   readonly uuid: string | undefined;
+  /** Absent where there is no card. */
+  readonly power?: PowerSensor | undefined;
   /** Loads an xclbin file. */
   load(xclbinPath: string): void;
   openKernel(name: string): Kernel;

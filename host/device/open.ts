@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { defaultEngine, type EngineName } from "../config/engine.ts";
-import { DeviceError, UsageError } from "../errors.ts";
+import { DeviceError } from "../errors.ts";
 import { requireAccess, requireCard } from "./card-access.ts";
 import type { Device } from "./device.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { emulatorLibraryPath } from "./native.ts";
 import { ensureNative } from "./native-build.ts";
-import { type DeviceAddress, XrtDevice } from "./xrt/device.ts";
+import { parseDeviceSpecification } from "./specification.ts";
+import { XrtDevice } from "./xrt/device.ts";
 import { enterMode, xrtEnvironment } from "./xrt/emulation-mode.ts";
 import { requireXrtEnvironment, xrtLibraryPath } from "./xrt/environment.ts";
 import { openLibrary } from "./xrt/library.ts";
@@ -24,29 +25,6 @@ export interface OpenOptions {
   readonly libraryPath?: string;
   /** Where cards and environment are looked up; default this computer. */
   readonly machine?: Machine;
-}
-
-/** What a device specification names. */
-export type DeviceSpecification =
-  | { readonly kind: "emulator" }
-  | { readonly kind: "xrt"; readonly address: DeviceAddress };
-
-const bdfPattern = /^(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
-
-/**
- * Reads "emulator", "xrt:0" or "xrt:0000:3b:00.1".
- * @throws UsageError DEVICE_UNKNOWN.
- */
-export function parseDeviceSpecification(text: string): DeviceSpecification {
-  if (text === "emulator") return { kind: "emulator" };
-  const rest = text.startsWith("xrt:") ? text.slice(4).toLowerCase() : "";
-  if (/^\d{1,3}$/.test(rest)) return { kind: "xrt", address: { index: Number(rest) } };
-  if (bdfPattern.test(rest)) {
-    return { kind: "xrt", address: { bdf: rest.length < 12 ? `0000:${rest}` : rest } };
-  }
-  throw new UsageError("DEVICE_UNKNOWN", `'${text}' names no device.`, {
-    hint: "Write emulator, xrt:0 (the first card) or xrt:0000:3b:00.1 (a PCIe address); `accllm devices` lists them.",
-  });
 }
 
 /**
@@ -81,7 +59,7 @@ export async function openDevice(text: string, options: OpenOptions = {}): Promi
   await probeDevice(path, address, environment);
   enterMode(path, environment);
   const name = emulated ? `XRT (${environment.XCL_EMULATION_MODE})` : (card?.shell ?? text);
-  return new XrtDevice(openLibrary(path), address, name, card);
+  return new XrtDevice(openLibrary(path), address, name, card, machine);
 }
 
 function openEmulator(path: string, { engine = defaultEngine(), threads }: OpenOptions): Device {

@@ -1,4 +1,5 @@
 import { type GenerationOptions, parseGeneration } from "../config/generation.ts";
+import { PowerMeter, type PowerSensor } from "../device/power.ts";
 import { InterruptedError } from "../errors.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import { StopFilter } from "../text/stop.ts";
@@ -27,6 +28,8 @@ export interface Session {
   readonly engine: string;
   /** Modelled seconds per decoded token on the card, undefined where nothing was modelled. */
   readonly modelledSecondsPerToken?: number | undefined;
+  /** What the card draws; absent where there is no card. */
+  readonly power?: PowerSensor | undefined;
 }
 
 /** Token ids of one stream turned into text piece by piece; bytes of an unfinished character are held back. */
@@ -95,6 +98,10 @@ export interface DoneEvent {
     readonly engine: string;
     /** What the timing model says for the card; null where nothing was modelled. */
     readonly modelledDecodeTokensPerSecond: number | null;
+    /** Drawn by the card while it decoded, by its own sensor; absent where none was read. */
+    readonly watts?: number;
+    /** Decoded tokens by what they took of that; absent where no sensor was read. */
+    readonly tokensPerJoule?: number;
   };
 }
 
@@ -141,12 +148,16 @@ export async function* generate(
   let text = "";
   let completionTokens = 0;
   let reason: DoneReason | undefined;
+  let decodeFrom = 0;
+  let meter: PowerMeter | undefined;
 
   session.reset();
   try {
     signal?.throwIfAborted();
     let logits = await session.prefill(ids, signal);
     prefillSeconds = clock.lap();
+    decodeFrom = performance.now();
+    if (session.power !== undefined) meter = new PowerMeter(session.power);
     while (reason === undefined) {
       constraint?.restrict(logits);
       const { id, logprobs } = sampler.sample(logits);
@@ -181,12 +192,15 @@ export async function* generate(
     if (!isAbort(error, signal)) throw error;
     reason = "cancelled";
   } finally {
+    meter?.stop();
     session.reset();
   }
 
   const decodeSeconds = clock.lap();
   const decoded = completionTokens - 1;
   const modelled = session.modelledSecondsPerToken;
+  const rate = decoded > 0 && decodeSeconds > 0 ? decoded / decodeSeconds : null;
+  const watts = meter?.mean([{ from: decodeFrom, to: performance.now() }]);
   return {
     type: "done",
     reason: reason ?? "cancelled",
@@ -197,12 +211,14 @@ export async function* generate(
     timings: {
       prefillSeconds,
       decodeSeconds,
-      decodeTokensPerSecond: decoded > 0 && decodeSeconds > 0 ? decoded / decodeSeconds : null,
+      decodeTokensPerSecond: rate,
     },
     device: {
       name: session.deviceName,
       engine: session.engine,
       modelledDecodeTokensPerSecond: modelled === undefined || modelled <= 0 ? null : 1 / modelled,
+      ...(watts === undefined ? {} : { watts }),
+      ...(watts === undefined || rate === null ? {} : { tokensPerJoule: rate / watts }),
     },
   };
 }

@@ -1,22 +1,55 @@
-import { parseDeviceSpecification } from "../device/open.ts";
-import { UsageError } from "../errors.ts";
-import { type LoadOptions, loadModel } from "./load.ts";
+import { availableParallelism } from "node:os";
+import { type Image, openImage } from "../../quant/format/image.ts";
+import type { ImageHeader } from "../../quant/format/image-header.ts";
+import { requireDifferentCards } from "../device/card-access.ts";
+import { thisMachine } from "../device/machine.ts";
+import { parseDeviceList } from "../device/specification.ts";
+import { textCodec } from "./codec.ts";
+import { imageTokenizer, type LoadOptions, openSession } from "./load.ts";
+import { Model } from "./model.ts";
+import type { Session } from "./session.ts";
 
-/** The registry's names in a list such as "xrt:0,xrt:1" or "emulator": each a device, none twice. */
-export function parseDeviceList(text: string): string[] {
-  const names = text.split(",").map((name) => name.trim());
-  const seen = new Set<string>();
-  for (const name of names) {
-    const key = JSON.stringify(parseDeviceSpecification(name));
-    // Every emulator that is opened is a card of its own.
-    if (key !== '{"kind":"emulator"}' && seen.has(key)) {
-      throw new UsageError("DEVICE_TWICE", `The device ${name} is named twice.`, {
-        hint: "One engine runs on a card; name each card once.",
-      });
-    }
-    seen.add(key);
+/**
+ * What each device of a list is opened with. Several emulators share the machine's cores.
+ * @param device "xrt:0,xrt:1", "emulator:2"; default "emulator"
+ * @throws UsageError DEVICE_UNKNOWN, DEVICE_TWICE
+ */
+export async function optionsForEach<T extends LoadOptions>(options: T): Promise<T[]> {
+  const names = parseDeviceList(options.device ?? "emulator");
+  if (names.length > 1) await requireDifferentCards(names, thisMachine);
+  const emulators = names.filter((name) => name === "emulator").length;
+  const threads =
+    options.threads ??
+    (emulators > 1 && !process.env.ACCLLM_THREADS
+      ? Math.max(1, Math.floor(availableParallelism() / emulators))
+      : undefined);
+  return names.map((device) => ({ ...options, device, threads }));
+}
+
+/**
+ * Opens something on every device of a list.
+ * @returns in the list's order; where one cannot be opened, none stays open
+ */
+export async function openEach<T extends { close(): Promise<void> | void }>(
+  options: readonly LoadOptions[],
+  open: (options: LoadOptions) => Promise<T>,
+): Promise<T[]> {
+  const opened: T[] = [];
+  try {
+    for (const one of options) opened.push(await open(one));
+    return opened;
+  } catch (error) {
+    for (const one of opened) await one.close();
+    throw error;
   }
-  return names;
+}
+
+/**
+ * Puts an open image on every device of a list, as openSession does on one.
+ * @throws UsageError DEVICE_UNKNOWN, DEVICE_TWICE; as loadModel
+ */
+export async function openSessions(image: Image, options: LoadOptions = {}): Promise<Session[]> {
+  return openEach(await optionsForEach(options), (one) => openSession(image, one));
 }
 
 /**
@@ -24,18 +57,13 @@ export function parseDeviceList(text: string): string[] {
  * @returns models in the list's order; where one cannot be loaded, none stays open
  * @throws UsageError DEVICE_UNKNOWN, DEVICE_TWICE; as loadModel
  */
-export async function loadModels(
-  path: string,
-  { device = "emulator", ...options }: LoadOptions = {},
-): Promise<Awaited<ReturnType<typeof loadModel>>[]> {
-  const models: Awaited<ReturnType<typeof loadModel>>[] = [];
+export async function loadModels(path: string, options: LoadOptions = {}): Promise<Model<ImageHeader>[]> {
+  const image = await openImage(path);
   try {
-    for (const name of parseDeviceList(device)) {
-      models.push(await loadModel(path, { ...options, device: name }));
-    }
-    return models;
-  } catch (error) {
-    for (const model of models) await model.close();
-    throw error;
+    const codec = textCodec(await imageTokenizer(image), image.header.model);
+    const sessions = await openSessions(image, options);
+    return sessions.map((session) => new Model(session, codec, image.header));
+  } finally {
+    await image.close();
   }
 }

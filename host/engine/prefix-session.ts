@@ -60,6 +60,10 @@ export class PrefixSession implements Session {
     return this.#inner.modelledSecondsPerToken;
   }
 
+  get power(): Session["power"] {
+    return this.#inner.power;
+  }
+
   /** Length of the sequence whose keys and values the cache holds, as far as the window keeps them. */
   get cachedTokens(): number {
     return this.#ids.length;

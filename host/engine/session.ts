@@ -37,6 +37,7 @@ export class Session implements TokenSession {
   readonly engine: string;
   readonly vocabSize: number;
   readonly layers: number;
+  readonly power: Device["power"];
   readonly maxPositions = maxPositions;
   readonly #options: SessionOptions;
   readonly #memory: DeviceMemory;
@@ -90,6 +91,7 @@ export class Session implements TokenSession {
     this.engine = options.engine ?? /\(([^)]+)\)/.exec(options.device.name)?.[1] ?? "xrt";
     this.vocabSize = header.model.vocabSize;
     this.layers = header.model.layers;
+    this.power = options.device.power;
   }
 
   /** Tokens run since the last reset. */

@@ -44,11 +44,12 @@ export interface PerplexityResult {
 /**
  * Measures perplexity: the ids are cut into windows of `context` - 1, each is run with BOS in front and nothing
  * remembered, and every token but BOS is predicted from those before it. The last window may be shorter.
+ * @param sources one, or several of the same model that share the windows; the result is the same to the last bit
  * @throws UsageError for an empty text or a context below 2, InputError for ids outside the vocabulary,
  *   InterruptedError when the signal fires.
  */
 export async function measurePerplexity(
-  source: LogitsSource,
+  sources: LogitsSource | readonly LogitsSource[],
   options: PerplexityOptions,
 ): Promise<PerplexityResult> {
   const { ids, bosId, context, onProgress, signal } = options;
@@ -58,16 +59,35 @@ export async function measurePerplexity(
   if (total < 1) throw new UsageError("TEXT_EMPTY", "There is no token to predict: the text is empty.");
 
   const started = performance.now();
-  let loss = 0;
-  let tokens = 0;
-  while (tokens < total) {
-    const targets = ids.slice(tokens, Math.min(tokens + context - 1, total));
-    loss += await windowLoss(source, bosId, targets, signal);
-    tokens += targets.length;
-    onProgress?.({ tokens, total, nll: loss / tokens });
+  const windows: (readonly number[])[] = [];
+  for (let start = 0; start < total; start += context - 1) {
+    windows.push(ids.slice(start, Math.min(start + context - 1, total)));
   }
-  const nll = loss / tokens;
-  return { tokens, nll, perplexity: Math.exp(nll), seconds: (performance.now() - started) / 1000 };
+  const losses = new Float64Array(windows.length);
+  const waiting = windows.entries();
+  let done = 0;
+  let soFar = 0;
+  let failed = false;
+  const lane = async (source: LogitsSource): Promise<void> => {
+    for (const [index, targets] of waiting) {
+      if (failed) return;
+      try {
+        losses[index] = await windowLoss(source, bosId, targets, signal);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+      done += targets.length;
+      soFar += losses[index]!;
+      onProgress?.({ tokens: done, total, nll: soFar / done });
+    }
+  };
+  const lanes = await Promise.allSettled([sources].flat().map(lane));
+  const rejected = lanes.find((result) => result.status === "rejected");
+  if (rejected !== undefined) throw rejected.reason;
+  // In the windows' order, whoever measured them.
+  const nll = losses.reduce((sum, loss) => sum + loss, 0) / total;
+  return { tokens: total, nll, perplexity: Math.exp(nll), seconds: (performance.now() - started) / 1000 };
 }
 
 /** Sum of the losses of `targets`, predicted from BOS on. */

@@ -49,26 +49,27 @@ export function addBench(program: Command, run: RunVerb): void {
       ).default(5),
     )
     .option("--csv", "print comma-separated values, one case a line");
-  addDeviceOptions(command).action((path: string, { depth, csv, ...options }: CommandOptions) =>
-    run(async (context) => {
-      if (csv && context.json) throw new UsageError("BAD_COMMAND_LINE", "Choose one of --json and --csv.");
-      const progress = createProgress(context, "Measuring");
-      try {
-        const report = await context.services.bench(
-          { path, depths: depth, ...options },
-          {
-            signal: context.signal,
-            progress: (done, total, label) => progress.update(done, total, label),
-          },
-        );
-        progress.stop();
-        if (context.json) await writeJson(context, { image: path, ...report });
-        else await write(context.stdout, csv ? renderBenchCsv(report) : renderBench(report, context.out));
-        return 0;
-      } finally {
-        progress.stop();
-      }
-    }),
+  addDeviceOptions(command, "are measured at the same time and summed").action(
+    (path: string, { depth, csv, ...options }: CommandOptions) =>
+      run(async (context) => {
+        if (csv && context.json) throw new UsageError("BAD_COMMAND_LINE", "Choose one of --json and --csv.");
+        const progress = createProgress(context, "Measuring");
+        try {
+          const report = await context.services.bench(
+            { path, depths: depth, ...options },
+            {
+              signal: context.signal,
+              progress: (done, total, label) => progress.update(done, total, label),
+            },
+          );
+          progress.stop();
+          if (context.json) await writeJson(context, { image: path, ...report });
+          else await write(context.stdout, csv ? renderBenchCsv(report) : renderBench(report, context.out));
+          return 0;
+        } finally {
+          progress.stop();
+        }
+      }),
   );
   addExamples(command, [
     ["bench model.accllm", "this machine, the fast engine on all cores"],

@@ -40,7 +40,7 @@ export function addPerplexity(program: Command, run: RunVerb): void {
       "--tokenizer <file>",
       "tokenizer, where the checkpoint has none (tokenizer.json or llama2.c tokenizer.bin)",
     );
-  addDeviceOptions(command).action((path: string, options: PerplexityOptions) =>
+  addDeviceOptions(command, "share the windows").action((path: string, options: PerplexityOptions) =>
     run(async (context) => {
       const progress = createProgress(context, "Evaluating");
       try {

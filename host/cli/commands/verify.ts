@@ -36,33 +36,34 @@ export function addVerify(program: Command, run: RunVerb): void {
         z.number().int().min(0).max(0xffffffff),
       ).default(0),
     );
-  addDeviceOptions(command).action((image: string, { random, seed, ...choice }: VerifyOptions) =>
-    run(async (context) => {
-      const { services, signal } = context;
-      const progress = createProgress(context, "Verifying");
-      try {
-        const report = await services.verify(
-          { path: image, randomCases: random, seed, ...choice },
-          { signal, progress: (done, total) => progress.update(done, total) },
-        );
-        progress.stop();
-        if (context.json) await writeJson(context, report);
-        else {
-          for (const failure of report.failures) {
-            await write(
-              context.stdout,
-              `${context.out.red("differs")}  ${failure.case}: ${failure.detail}\n`,
-            );
+  addDeviceOptions(command, "are compared one after the other").action(
+    (image: string, { random, seed, ...choice }: VerifyOptions) =>
+      run(async (context) => {
+        const { services, signal } = context;
+        const progress = createProgress(context, "Verifying");
+        try {
+          const report = await services.verify(
+            { path: image, randomCases: random, seed, ...choice },
+            { signal, progress: (done, total) => progress.update(done, total) },
+          );
+          progress.stop();
+          if (context.json) await writeJson(context, report);
+          else {
+            for (const failure of report.failures) {
+              await write(
+                context.stdout,
+                `${context.out.red("differs")}  ${failure.case}: ${failure.detail}\n`,
+              );
+            }
+            const outcome = `${countOf(report.cases, "case")}, ${countOf(report.mismatches, "mismatch", "mismatches")}`;
+            const color = report.mismatches === 0 ? context.out.green : context.out.red;
+            await write(context.stdout, `${color(outcome)}\n`);
           }
-          const outcome = `${countOf(report.cases, "case")}, ${countOf(report.mismatches, "mismatch", "mismatches")}`;
-          const color = report.mismatches === 0 ? context.out.green : context.out.red;
-          await write(context.stdout, `${color(outcome)}\n`);
+          return report.mismatches === 0 ? 0 : MISMATCH;
+        } finally {
+          progress.stop();
         }
-        return report.mismatches === 0 ? 0 : MISMATCH;
-      } finally {
-        progress.stop();
-      }
-    }),
+      }),
   );
   addExamples(command, [
     ["verify build/demo.accllm", "the emulator against the reference"],

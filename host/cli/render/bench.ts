@@ -5,6 +5,7 @@ import { countOf, formatCount, formatRate } from "./units.ts";
 
 /** A table for people: one case a line. */
 export function renderBench(report: BenchReport, colors: CliContext["out"]): string {
+  const measured = [...report.prefills, ...report.decodes].some(({ watts }) => watts !== undefined);
   const row = (what: string, detail: string, result: BenchResult) => [
     what,
     detail,
@@ -12,15 +13,26 @@ export function renderBench(report: BenchReport, colors: CliContext["out"]): str
     `± ${formatRate(result.sd)}`,
     formatRate(result.best),
     result.modelledTokensPerSecond === null ? "-" : formatRate(result.modelledTokensPerSecond),
+    ...(measured ? [result.watts === undefined ? "-" : formatRate(result.watts)] : []),
+    ...(measured ? [result.tokensPerJoule === undefined ? "-" : formatRate(result.tokensPerJoule)] : []),
   ];
-  const header = ["", "", "tokens/s", "", "best", "card, modelled"].map((cell) => colors.dim(cell));
+  const titles = [
+    "",
+    "",
+    "tokens/s",
+    "",
+    "best",
+    "card, modelled",
+    ...(measured ? ["W, sensor", "tokens/J"] : []),
+  ];
+  const header = titles.map((cell) => colors.dim(cell));
   const table = renderTable(
     [
       header,
       ...report.prefills.map((result) => row("prefill", countOf(result.tokens, "token"), result)),
       ...report.decodes.map((result) => row("decode", `at depth ${formatCount(result.depth)}`, result)),
     ],
-    ["left", "left", "right", "left", "right", "right"],
+    ["left", "left", "right", "left", "right", "right", "right", "right"],
   );
   const how = `${report.device.name} · ${countOf(report.repetitions, "repetition")} · ${countOf(report.decodeTokens, "token")} a decode`;
   return `${table}${colors.dim(how)}\n`;
@@ -38,9 +50,11 @@ export function renderBenchCsv({ device, prefills, decodes, repetitions }: Bench
       result.sd,
       result.best,
       result.modelledTokensPerSecond ?? "",
+      result.watts ?? "",
+      result.tokensPerJoule ?? "",
     ].join(",");
   return [
-    "device,test,tokens,repetitions,tokensPerSecond,sd,best,modelledTokensPerSecond",
+    "device,test,tokens,repetitions,tokensPerSecond,sd,best,modelledTokensPerSecond,watts,tokensPerJoule",
     ...prefills.map((result) => line("prefill", result.tokens, result)),
     ...decodes.map((result) => line("decode", result.depth, result)),
     "",

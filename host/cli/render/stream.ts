@@ -44,6 +44,11 @@ function summarize({ reason, promptTokens, completionTokens, seed, timings, devi
     `${countOf(completionTokens, "token")} ${ENDINGS[reason]}`,
     `prompt of ${countOf(promptTokens, "token")} in ${formatSeconds(timings.prefillSeconds)}`,
     ...(rate === null ? [] : [`${formatRate(rate)} tokens/s on ${deviceLabel(device)}`]),
+    ...(device.tokensPerJoule === undefined || device.watts === undefined
+      ? []
+      : [
+          `${formatRate(device.tokensPerJoule)} tokens/J at ${formatRate(device.watts)} W by the card's sensor`,
+        ]),
     ...(modelled === null ? [] : [`${formatRate(modelled)} tokens/s on the card by the timing model`]),
     `seed ${seed}`,
   ].join(" · ");

@@ -1,6 +1,9 @@
 import { DeviceError } from "../../errors.ts";
 import type { Card } from "../cards.ts";
 import type { Device } from "../device.ts";
+import { type Machine, thisMachine } from "../machine.ts";
+import { cardPower, type PowerSensor } from "../power.ts";
+import type { DeviceAddress } from "../specification.ts";
 import { readXclbinFile, uuidText, type Xclbin } from "../xclbin/index.ts";
 import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
@@ -13,14 +16,12 @@ import { loadFailed } from "./load-failure.ts";
 import { registerDevice, unregisterDevice } from "./open-devices.ts";
 import { sliceMs } from "./run.ts";
 
-/** The device to open: an index or a PCIe address ("0000:3b:00.1"). */
-export type DeviceAddress = { readonly index: number } | { readonly bdf: string };
-
 /** A device behind XRT's C API, whichever library implements it. */
 export class XrtDevice implements Device {
   readonly library: XrtLibrary;
   /** The card on the bus; undefined for the emulator and XRT's emulation modes. */
   readonly card: Card | undefined;
+  readonly power: PowerSensor | undefined;
   #name: string;
   #handle: Handle | undefined;
   #xclbin: Xclbin | undefined;
@@ -28,9 +29,16 @@ export class XrtDevice implements Device {
   readonly #buffers = new Set<XrtBuffer>();
 
   /** @throws DeviceError DEVICE_NOT_OPENED. */
-  constructor(library: XrtLibrary, address: DeviceAddress, name: string, card?: Card) {
+  constructor(
+    library: XrtLibrary,
+    address: DeviceAddress,
+    name: string,
+    card?: Card,
+    machine: Machine = thisMachine,
+  ) {
     this.library = library;
     this.card = card;
+    this.power = card === undefined ? undefined : cardPower(card, machine);
     this.#name = name;
     const handle =
       "bdf" in address

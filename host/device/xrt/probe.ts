@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { execa } from "execa";
 import { DeviceError } from "../../errors.ts";
 import { probeProgramPath } from "../native.ts";
-import type { DeviceAddress } from "./device.ts";
+import type { DeviceAddress } from "../specification.ts";
 import { symbolMissing } from "./library.ts";
 
 const probeTimeoutMs = 20_000;

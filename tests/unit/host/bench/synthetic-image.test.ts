@@ -2,11 +2,12 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { benchImage } from "../../../../host/bench/measure.ts";
+import { benchImage, benchSessions } from "../../../../host/bench/measure.ts";
 import { benchShapes } from "../../../../host/bench/shapes.ts";
 import { writeSyntheticImage } from "../../../../host/bench/synthetic-image.ts";
 import { emulatorLibraryPath } from "../../../../host/device/native.ts";
-import { loadModel } from "../../../../host/engine/load.ts";
+import { loadModel, openConfiguredDevice } from "../../../../host/engine/load.ts";
+import { Session } from "../../../../host/engine/session.ts";
 import { openImage } from "../../../../quant/format/image.ts";
 import { platforms } from "../../../../quant/format/platform.ts";
 import { weightFormats } from "../../../../quant/format/weight-layout.ts";
@@ -132,6 +133,40 @@ describe.runIf(existsSync(emulatorLibraryPath()))("benchImage (needs the emulato
     });
     expect(report.prefills.map(({ tokens }) => tokens)).toEqual([16]);
     expect(report.device).toEqual({ name: "emulator (golden)", engine: "golden" });
+  });
+
+  it("measures several devices at the same time, and sums", async () => {
+    const path = await tiny("w2");
+    const options = { path, prefill: [20], depths: [7], decodeTokens: 3, repetitions: 1, threads: 1 };
+    const [one, three] = [await benchImage(options), await benchImage({ ...options, device: "emulator:3" })];
+    expect(three.devices).toBe(3);
+    expect(three.device.name).toBe("3 x emulator (fast)");
+    // What the cycle counters give does not depend on how busy this machine is.
+    expect(three.decode.modelledTokensPerSecond).toBeCloseTo(3 * one.decode.modelledTokensPerSecond!, 6);
+    expect(three.prefill.modelledTokensPerSecond).toBeCloseTo(3 * one.prefill.modelledTokensPerSecond!, 6);
+    expect(three.decode.watts).toBeUndefined();
+  });
+
+  it("has tokens per joule where every device has a sensor", async () => {
+    const image = await openImage(await tiny("w2"));
+    const options = { prefill: [20], depths: [7], decodeTokens: 3, repetitions: 2 };
+    const open = async (watts: number | undefined) => {
+      const device = await openConfiguredDevice("u280", { threads: 1 });
+      Object.defineProperty(device, "power", { value: watts && { watts: async () => watts } });
+      return Session.open({ device, image, ownsDevice: true });
+    };
+    const sessions = [await open(30), await open(12), await open(undefined)];
+    try {
+      const both = await benchSessions(sessions.slice(0, 2), { ...options, decodeTokens: 2000 });
+      expect(both.decode.watts).toBe(42);
+      expect(both.decode.tokensPerJoule).toBeCloseTo(both.decode.tokensPerSecond / 42, 9);
+      const all = await benchSessions(sessions, options);
+      expect(all.decode).not.toHaveProperty("watts");
+      expect(all.decode).not.toHaveProperty("tokensPerJoule");
+    } finally {
+      for (const session of sessions) await session.close();
+      await image.close();
+    }
   });
 
   it("ends at once when interrupted", async () => {

@@ -18,6 +18,7 @@ const decodes = [
 ];
 const report: BenchReport = {
   device: { name: "emulator (fast)", engine: "fast" },
+  devices: 1,
   decodeTokens: 8,
   repetitions: 2,
   prefill: prefills[0]!,
@@ -57,6 +58,16 @@ describe("accllm bench", () => {
     expect(requests[0]!.prefill).toBeUndefined();
   });
 
+  it("shows watts and tokens/J only where a sensor was read", async () => {
+    expect((await bench([]).run()).stdout).not.toMatch(/W, sensor|tokens\/J/);
+    const measured = { ...decodes[0]!, watts: 40, tokensPerJoule: 1.0125 };
+    const services = { bench: async () => ({ ...report, decodes: [measured, decodes[1]!] }) };
+    const { stdout } = await accllm(["bench", "m.accllm"], { services });
+    expect(stdout).toMatch(/W, sensor +tokens\/J/);
+    expect(stdout).toMatch(/at depth 0 .* 40\.0 +1\.0\n/);
+    expect(stdout).toMatch(/at depth 2,000 .* - +-\n/);
+  });
+
   it("prints the whole report as JSON", async () => {
     const { stdout, stderr } = await bench(["--json"]).run();
     expect(JSON.parse(stdout)).toEqual({ image: "m.accllm", ...report });
@@ -66,10 +77,10 @@ describe("accllm bench", () => {
   it("prints CSV with full numbers and empty cells for what is not known", async () => {
     const { stdout } = await bench(["--csv"]).run();
     expect(stdout.split("\n")).toEqual([
-      "device,test,tokens,repetitions,tokensPerSecond,sd,best,modelledTokensPerSecond",
-      "emulator (fast),prefill,16,2,300,1.25,301,4000",
-      "emulator (fast),decode,0,2,40.5,1.25,41.5,1000",
-      "emulator (fast),decode,2000,2,39,1.25,40,",
+      "device,test,tokens,repetitions,tokensPerSecond,sd,best,modelledTokensPerSecond,watts,tokensPerJoule",
+      "emulator (fast),prefill,16,2,300,1.25,301,4000,,",
+      "emulator (fast),decode,0,2,40.5,1.25,41.5,1000,,",
+      "emulator (fast),decode,2000,2,39,1.25,40,,,",
       "",
     ]);
   });

@@ -1,10 +1,11 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { perplexityOf } from "../../../../host/cli/measure.ts";
 import type { PerplexityRequest } from "../../../../host/cli/services.ts";
+import { emulatorLibraryPath } from "../../../../host/device/native.ts";
 import { quantizeCheckpoint } from "../../../../quant/passes/quantize.ts";
 
 const demo = fileURLToPath(new URL("../../../../models/demo", import.meta.url));
@@ -42,6 +43,19 @@ describe("perplexityOf", () => {
       [20, 20],
     ]);
   });
+
+  it.runIf(existsSync(emulatorLibraryPath()))(
+    "is the same on several devices, to the last bit (needs build/native)",
+    async () => {
+      const [one, two] = await Promise.all(
+        ["emulator", "emulator:2"].map(
+          (device) => perplexity({ path: image, device, engine: "fast" }).report,
+        ),
+      );
+      expect(two!.nll).toBe(one!.nll);
+      expect(two!.tokens).toBe(one!.tokens);
+    },
+  );
 
   it.each([
     ["a missing model", { path: join(folder, "none") }, { code: "ENOENT" }],

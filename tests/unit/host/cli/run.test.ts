@@ -17,6 +17,24 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 describe("accllm run", () => {
+  it("takes one device, and says which verbs take several", async () => {
+    const { services, loaded } = scriptedModel("abc");
+    const { code, stderr } = await accllm(["run", "m.accllm", "-p", "x", "--device", "xrt:0,xrt:1"], {
+      services,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/accllm run runs one text on one device, not on xrt:0,xrt:1/);
+    expect(stderr).toContain("serve, perplexity, bench and verify");
+    expect(loaded).toEqual([]);
+  });
+
+  it("tells tokens per joule where the card has a sensor", async () => {
+    const { services, session } = scriptedModel("abc", { stepMs: 2 });
+    session.power = { watts: async () => 20 };
+    const { stderr } = await accllm(["run", "m.accllm", "-p", "x", "--temperature", "0"], { services });
+    expect(stderr).toMatch(/[\d.,]+ tokens\/J at 20\.0 W by the card's sensor/);
+  });
+
   it("streams the text to stdout and a summary to stderr", async () => {
     const { services, session, loaded } = scriptedModel(" there.");
     const result = await accllm(["run", "m.accllm", "-p", "Hi", ...GREEDY, "--seed", "7"], { services });

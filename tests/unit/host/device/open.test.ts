@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { openDevice, parseDeviceSpecification } from "../../../../host/device/open.ts";
+import { openDevice } from "../../../../host/device/open.ts";
+import { parseDeviceSpecification } from "../../../../host/device/specification.ts";
 import { FakeMachine } from "./fake-machine.ts";
 
 describe("device specification", () => {

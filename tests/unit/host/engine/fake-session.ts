@@ -22,6 +22,7 @@ export class ScriptedSession implements Session {
   readonly #script: readonly number[];
   readonly #stepMs: number;
   #given = 0;
+  power: Session["power"];
   position = 0;
   busy = false;
 

@@ -59,6 +59,19 @@ describe("generate", () => {
     expect(done.device).toEqual({ name: "fake", engine: "script", modelledDecodeTokensPerSecond: null });
   });
 
+  it("reports what the card drew, and tokens per joule, only where a sensor was read", async () => {
+    const without = await collect(new ScriptedSession("abc"));
+    expect(without.done.device).not.toHaveProperty("watts");
+    expect(without.done.device).not.toHaveProperty("tokensPerJoule");
+    const session = new ScriptedSession("abc", { stepMs: 2 });
+    session.power = { watts: async () => 25 };
+    const { done } = await collect(session);
+    expect(done.device.watts).toBe(25);
+    expect(done.device.tokensPerJoule).toBe(done.timings.decodeTokensPerSecond! / 25);
+    session.power = { watts: async () => undefined };
+    expect((await collect(session)).done.device).not.toHaveProperty("watts");
+  });
+
   it("ends at the token limit without running the last token", async () => {
     const session = new ScriptedSession("abcdef");
     const { done } = await collect(session, { ...GREEDY, maxTokens: 2 });

@@ -38,6 +38,29 @@ describe("measurePerplexity", () => {
     expect(result.perplexity).toBeCloseTo(Math.exp(mean), 5);
   });
 
+  it("gives several sources the windows as they get free, with the same result to the last bit", async () => {
+    const ids = Array.from({ length: 1000 }, (_, i) => (i * i) % 5);
+    const options = { ids, bosId: 0, context: 4 };
+    const sources = [new Counter(), new Counter(), new Counter()];
+    const together = await measurePerplexity(sources, options);
+    const alone = await measurePerplexity(new Counter(), options);
+    expect(together.nll).toBe(alone.nll);
+    expect(together.tokens).toBe(1000);
+    expect(sources.map(({ windows }) => windows.length).reduce((a, b) => a + b)).toBe(334);
+    expect(sources.every(({ windows }) => windows.length > 50)).toBe(true);
+  });
+
+  it("ends where one of several sources fails, when the others have come to rest", async () => {
+    const broken = new Counter();
+    broken.reset = () => {
+      throw new Error("lost");
+    };
+    const sound = new Counter();
+    const options = { ids: new Array(1000).fill(1), bosId: 0, context: 4 };
+    await expect(measurePerplexity([sound, broken], options)).rejects.toThrow("lost");
+    expect(sound.windows.length).toBeLessThan(3);
+  });
+
   it("stops within a window after maxTokens", async () => {
     const source = new Counter();
     const options = { ids: [1, 2, 3, 3, 4], bosId: 0, context: 4, maxTokens: 4 };
