@@ -66,7 +66,7 @@ describe("a card's power", () => {
       machine.report = report(text);
       expect(await (await sensor()).watts()).toBeUndefined();
       machine.report = undefined;
-    machine.removeCard(bdf);
+      machine.removeCard(bdf);
       expect(await (await sensor({ "xmc.u.1/other": "1" })).watts()).toBeUndefined();
     },
   );
