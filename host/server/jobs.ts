@@ -99,7 +99,7 @@ function maxTokens(asked: number | null | undefined, otherwise: number, limits: 
 /** Before tokenizing, which takes time: even of the longest tokens too many would be needed. @throws ApiError 400 */
 export function checkLength({ session, tokenizer }: ServedModel, characters: number, param: string): void {
   if (characters > session.promptLimit * tokenizer.longestToken) {
-    throw tooLong(`The ${param} with ${characters} characters`, session.promptLimit, param);
+    throw tooLong(`${characters} characters`, session.promptLimit, param);
   }
 }
 
@@ -110,12 +110,12 @@ export function checkPrompt({ session, codec }: ServedModel, ids: readonly numbe
     throw new ApiError(400, `${unknown} is no token of this model's ${codec.vocabSize}.`, { param });
   }
   if (ids.length > session.promptLimit) {
-    throw tooLong(`The ${param} with ${ids.length} tokens`, session.promptLimit, param);
+    throw tooLong(`${ids.length} tokens`, session.promptLimit, param);
   }
 }
 
-function tooLong(what: string, limit: number, param: string): ApiError {
-  return new ApiError(400, `${what} does not fit into the model's context of ${limit} tokens.`, {
+function tooLong(length: string, limit: number, param: string): ApiError {
+  return new ApiError(400, `The field ${param} has ${length}; the model's context is ${limit} tokens.`, {
     param,
     code: "context_length_exceeded",
   });

@@ -23,6 +23,7 @@ interface ServeOptions extends DeviceChoice, ConversationOptions {
   timeout: number;
   maxTokens: number;
   drain: number;
+  longPrompts?: true;
   logLevel: string;
 }
 
@@ -60,6 +61,10 @@ export function addServe(program: Command, run: RunVerb): void {
       numberOption("--max-tokens <n>", "tokens that one request may ask for", whole(1, 1_000_000)).default(
         SERVER_DEFAULTS.maxTokens,
       ),
+    )
+    .option(
+      "--long-prompts",
+      "take prompts over the window: their middle falls out (default: they are refused)",
     )
     .addOption(
       numberOption(
@@ -101,6 +106,7 @@ async function serve(context: CliContext, image: string | undefined, options: Se
         sinks,
         window,
         chatTemplate,
+        longPrompts: options.longPrompts,
         sessions: sessions && { ...sessions, onEvent },
         signal,
       }),

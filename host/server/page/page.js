@@ -178,6 +178,8 @@ async function ask() {
   }
 }
 
+// Enter in a setting sends nothing.
+element("settings", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   void ask();

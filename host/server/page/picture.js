@@ -10,8 +10,11 @@ export function formatRate(perSecond) {
   return perSecond < 100 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString("en");
 }
 
-/** @param {number} bytes */
-function formatBytes(bytes) {
+/**
+ * @param {number} bytes
+ * @param {number} [digits]
+ */
+function formatBytes(bytes, digits = 3) {
   const units = ["B", "kB", "MB", "GB"];
   let value = bytes;
   let unit = 0;
@@ -19,7 +22,7 @@ function formatBytes(bytes) {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+  return `${unit === 0 ? value : Number(value.toPrecision(digits))} ${units[unit]}`;
 }
 
 /**
@@ -73,7 +76,9 @@ export function drawBanks(list, { banks, buffers }) {
   const signature = JSON.stringify([banks, buffers]);
   const used = buffers.reduce((sum, { bytes }) => sum + bytes, 0);
   const total = banks.reduce((sum, { bytes }) => sum + bytes, 0);
-  const words = `${formatBytes(used)} of ${formatBytes(total)} in ${banks.length} banks.`;
+  const others = banks.filter(({ name }) => !name.startsWith("HBM")).length;
+  const count = `${banks.length - others} HBM banks${others === 0 ? "" : ` and ${others} of DDR memory`}`;
+  const words = `${formatBytes(used)} of ${formatBytes(total)} in ${count}.`;
   if (list.dataset.signature === signature) return words;
   list.dataset.signature = signature;
   list.replaceChildren(
@@ -81,11 +86,13 @@ export function drawBanks(list, { banks, buffers }) {
       const inside = buffers.filter(({ bank }) => bank === index);
       const filled = inside.reduce((sum, one) => sum + one.bytes, 0);
       const cell = document.createElement("li");
-      const names = inside.map((one) => one.name);
       const label = document.createElement("span");
-      label.textContent = names.length === 0 ? "–" : names.join(" ");
+      label.textContent = name.replace(/^(?:HBM)?(\w*)\[(\d+)\]$/, "$1 $2").trim();
+      const content = document.createElement("span");
+      content.className = "hidden";
+      content.textContent = inside.map((one) => one.name).join(" ") || "nothing";
       const size = document.createElement("small");
-      size.textContent = filled === 0 ? "" : formatBytes(filled);
+      size.textContent = filled === 0 ? "–" : formatBytes(filled, 2);
       const bar = document.createElement("div");
       bar.append(
         ...inside.map((one) => {
@@ -97,7 +104,7 @@ export function drawBanks(list, { banks, buffers }) {
       );
       const what = inside.map((one) => `${one.name} ${formatBytes(one.bytes)}`).join(", ") || "nothing";
       cell.title = `${name}: ${what} of ${formatBytes(bytes)}`;
-      cell.append(label, size, bar);
+      cell.append(label, content, size, bar);
       return cell;
     }),
   );

@@ -36,7 +36,9 @@ export async function* streamChat({ model, messages, settings }, headers, signal
   });
   if (!response.ok || response.body === null) {
     const failure = await response.json().catch(() => undefined);
-    throw new Error(failure?.error?.message ?? `The server answered with status ${response.status}.`);
+    const message = failure?.error?.message ?? `The server answered with status ${response.status}.`;
+    const hint = failure?.error?.code === "context_length_exceeded" ? " Start a new conversation." : "";
+    throw new Error(message + hint);
   }
   let whole = false;
   for await (const data of eventsOf(response.body)) {
