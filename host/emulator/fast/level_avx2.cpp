@@ -1,5 +1,6 @@
 #include "kernels.hpp"
-#include "simd/avx2.hpp"
+#include "simd/avx2_block.hpp"
+#include "simd/avx2_product.hpp"
 #include "simd/level.hpp"
 
 namespace accllm::emulator::fast {

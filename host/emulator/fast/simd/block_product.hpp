@@ -13,31 +13,6 @@ namespace {
 /// nibbles); for 2:4 positions and weights of half the inputs.
 constexpr uint32_t unpacked_vectors(uint32_t format) { return format == accel::weight_format::w8 ? 32 : 16; }
 
-/// 2 * code - zh of a dense group as signed bytes, quad by quad; W8 as 2 * high - zero code and 2 * low.
-template <class S, int planes>
-void unpack_dense(const uint8_t* lines, typename S::U8 zeros, uint8_t* out) {
-  using I32 = typename S::I32;
-  using U8 = typename S::U8;
-  constexpr int bits = planes == 1 ? 2 : 4;
-  constexpr int fields = planes == 4 ? 1 : 8 / bits;
-  const U8 mask = S::fill_bytes(((1 << bits) - 1) << 1);
-  for (uint32_t c = 0; c < chunks; ++c) {
-    for (int line = 0; line < planes; ++line) {
-      const I32 word = load_as<I32>(lines + (c * planes + line) * line_bytes);
-      for (int f = 0; f < fields; ++f) {
-        const uint32_t quad = c * 4 + f * planes + line;
-        const U8 doubled = U8(f == 0 ? word << 1 : word >> (bits * f - 1)) & mask;
-        if (planes == 4) {
-          store_as(out + (2 * quad) * sizeof(U8), (U8(word >> 3) & mask) - zeros);
-          store_as(out + (2 * quad + 1) * sizeof(U8), doubled);
-        } else {
-          store_as(out + quad * sizeof(U8), doubled - zeros);
-        }
-      }
-    }
-  }
-}
-
 template <class S>
 void unpack_sparse(const uint8_t* lines, typename S::U8 zeros, uint8_t* out) {
   using U8 = typename S::U8;
@@ -61,8 +36,92 @@ struct RowPart {
   RowPart(const MatrixView& m, uint32_t first, uint8_t* scratch)
       : row(first), panel(m.panels + row / panel_rows * m.panel_bytes), unpacked(scratch) {}
   uint32_t lane() const { return row % panel_rows; }
+  /// Where the unpacked group `index` starts.
+  const uint8_t* vectors(uint32_t index, uint32_t format) const {
+    return unpacked + size_t{index} * unpacked_vectors(format) * sizeof(typename S::U8);
+  }
+  const uint8_t* zeros(uint32_t group) const { return panel + size_t{group} * panel_rows + lane(); }
   const uint16_t* scales(const MatrixView& m, uint32_t group) const {
     return reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{group} * panel_rows + lane();
+  }
+};
+
+/// A group and the first of its tokens in a block, and which of the unpacked groups it is.
+struct BlockAt {
+  uint32_t group;
+  uint32_t token;
+  uint32_t unpacked;
+};
+
+/// How a level unpacks dense codes and multiplies what is unpacked with tokens of a block. A level may have
+/// its own.
+template <class S>
+struct BlockForm {
+  using I32 = typename S::I32;
+  using U8 = typename S::U8;
+
+  /// How it wants the activations of dense matrices.
+  static constexpr Packing dense_packing = Packing::dense_biased;
+
+  /// 2 * code - zh of a dense group as signed bytes, quad by quad; W8 as 2 * high - zero code and 2 * low.
+  template <int planes>
+  static void unpack_dense(const uint8_t* lines, U8 zeros, uint8_t* out) {
+    constexpr int bits = planes == 1 ? 2 : 4;
+    constexpr int fields = planes == 4 ? 1 : 8 / bits;
+    const U8 mask = S::fill_bytes(((1 << bits) - 1) << 1);
+    for (uint32_t c = 0; c < chunks; ++c) {
+      for (int line = 0; line < planes; ++line) {
+        const I32 word = load_as<I32>(lines + (c * planes + line) * line_bytes);
+        for (int f = 0; f < fields; ++f) {
+          const uint32_t quad = c * 4 + f * planes + line;
+          const U8 doubled = U8(f == 0 ? word << 1 : word >> (bits * f - 1)) & mask;
+          if (planes == 4) {
+            store_as(out + (2 * quad) * sizeof(U8), (U8(word >> 3) & mask) - zeros);
+            store_as(out + (2 * quad + 1) * sizeof(U8), doubled);
+          } else {
+            store_as(out + quad * sizeof(U8), doubled - zeros);
+          }
+        }
+      }
+    }
+  }
+
+  /// Sums of (2 c - zh) * a over one group, [parts][tokens].
+  template <int parts, int tokens, uint32_t format>
+  static void group_sums(const RowPart<S>* part, const BlockView& block, const BlockAt& at,
+                         I32 (*sums)[tokens]) {
+    const int8_t* activations = block.codes + (size_t{at.group} * block.tokens + at.token) * group_inputs;
+    const uint8_t* weights[parts];
+    for (int p = 0; p < parts; ++p) weights[p] = part[p].vectors(at.unpacked, format);
+    constexpr bool sparse = format == accel::weight_format::w2s24;
+    // Two vectors belong together: positions and weights, or high and low nibbles.
+    constexpr bool two = sparse || format == accel::weight_format::w8;
+    I32 high[parts][tokens] = {};
+    I32 low[parts][tokens] = {};
+    for (uint32_t v = 0; v < (sparse ? 2 * chunks : group_inputs / 4); ++v) {
+      U8 first[parts];
+      U8 second[parts];
+      for (int p = 0; p < parts; ++p) {
+        first[p] = load_as<U8>(weights[p] + (two ? 2 * v : v) * sizeof(U8));
+        second[p] = two ? load_as<U8>(weights[p] + (2 * v + 1) * sizeof(U8)) : first[p];
+      }
+      for (int t = 0; t < tokens; ++t) {
+        const int8_t* token = activations + t * group_inputs;
+        const U8 values = sparse ? S::chunk(token + v / 2 * chunk_inputs) : S::quad(token + 4 * v);
+        for (int p = 0; p < parts; ++p) {
+          if (sparse) {
+            high[p][t] = S::dot_biased(high[p][t], S::pick(values, first[p]), second[p]);
+          } else {
+            high[p][t] = S::dot_biased(high[p][t], values, first[p]);
+            if (two) low[p][t] = S::dot_biased(low[p][t], values, second[p]);
+          }
+        }
+      }
+    }
+    for (int p = 0; p < parts; ++p) {
+      for (int t = 0; t < tokens; ++t)
+        sums[p][t] = two && !sparse ? (high[p][t] << 4) + low[p][t] : high[p][t];
+    }
   }
 };
 
@@ -74,58 +133,22 @@ void unpack(const MatrixView& m, const RowPart<S>& part, uint32_t first, uint32_
   for (uint32_t g = first; g < last; ++g) {
     const uint8_t* lines = part.panel + m.codes_at + g * group_bytes + 4 * part.lane();
     prefetch_group(lines, chunks * m.chunk_lines);
-    const typename S::U8 zeros = S::spread(part.panel + size_t{g} * panel_rows + part.lane());
+    const typename S::U8 zeros = S::spread(part.zeros(g));
     uint8_t* out = part.unpacked + (g - first) * out_bytes;
     switch (m.format) {
       case accel::weight_format::w2s24:
         unpack_sparse<S>(lines, zeros, out);
         break;
       case accel::weight_format::w2:
-        unpack_dense<S, 1>(lines, zeros, out);
+        BlockForm<S>::template unpack_dense<1>(lines, zeros, out);
         break;
       case accel::weight_format::w4:
-        unpack_dense<S, 2>(lines, zeros, out);
+        BlockForm<S>::template unpack_dense<2>(lines, zeros, out);
         break;
       default:
-        unpack_dense<S, 4>(lines, zeros, out);
+        BlockForm<S>::template unpack_dense<4>(lines, zeros, out);
         break;
     }
-  }
-}
-
-/// Sums over one group, [parts][tokens]: `weights` holds the group's vectors of each part, `activations` is
-/// the first token's.
-template <class S, int parts, int tokens, uint32_t format>
-void group_sums(const uint8_t* const* weights, const int8_t* activations, typename S::I32 (*sums)[tokens]) {
-  using U8 = typename S::U8;
-  using I32 = typename S::I32;
-  constexpr bool sparse = format == accel::weight_format::w2s24;
-  // Two vectors belong together: positions and weights, or high and low nibbles.
-  constexpr bool two = sparse || format == accel::weight_format::w8;
-  I32 high[parts][tokens] = {};
-  I32 low[parts][tokens] = {};
-  for (uint32_t v = 0; v < (sparse ? 2 * chunks : group_inputs / 4); ++v) {
-    U8 first[parts];
-    U8 second[parts];
-    for (int p = 0; p < parts; ++p) {
-      first[p] = load_as<U8>(weights[p] + (two ? 2 * v : v) * sizeof(U8));
-      second[p] = two ? load_as<U8>(weights[p] + (2 * v + 1) * sizeof(U8)) : first[p];
-    }
-    for (int t = 0; t < tokens; ++t) {
-      const int8_t* token = activations + t * group_inputs;
-      const U8 values = sparse ? S::chunk(token + v / 2 * chunk_inputs) : S::quad(token + 4 * v);
-      for (int p = 0; p < parts; ++p) {
-        if (sparse) {
-          high[p][t] = S::dot_biased(high[p][t], S::pick(values, first[p]), second[p]);
-        } else {
-          high[p][t] = S::dot_biased(high[p][t], values, first[p]);
-          if (two) low[p][t] = S::dot_biased(low[p][t], values, second[p]);
-        }
-      }
-    }
-  }
-  for (int p = 0; p < parts; ++p) {
-    for (int t = 0; t < tokens; ++t) sums[p][t] = two && !sparse ? (high[p][t] << 4) + low[p][t] : high[p][t];
   }
 }
 
@@ -146,11 +169,7 @@ void multiply_tokens(const MatrixView& m, const RowPart<S>* part, const BlockVie
   }
   for (uint32_t g = first; g < last; ++g) {
     I32 sums[parts][tokens];
-    const uint8_t* weights[parts];
-    for (int p = 0; p < parts; ++p)
-      weights[p] = part[p].unpacked + size_t{g - first} * unpacked_vectors(format) * sizeof(I32);
-    group_sums<S, parts, tokens, format>(
-        weights, block.codes + (size_t{g} * block.tokens + token) * group_inputs, sums);
+    BlockForm<S>::template group_sums<parts, tokens, format>(part, block, {g, token, g - first}, sums);
     for (int p = 0; p < parts; ++p) {
       const I32 scale = S::widen(part[p].scales(m, g));
       for (int t = 0; t < tokens; ++t) totals[p][t].add_product(sums[p][t], scale);
@@ -188,15 +207,20 @@ void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block,
     case accel::weight_format::w8:
       multiply_block<S, parts, accel::weight_format::w8>(m, part, block, sums);
       break;
+    case accel::weight_format::w4:
+      multiply_block<S, parts, accel::weight_format::w4>(m, part, block, sums);
+      break;
     default:
       multiply_block<S, parts, accel::weight_format::w2>(m, part, block, sums);
       break;
   }
+  const bool biased =
+      m.format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing == Packing::dense_biased;
   for (int p = 0; p < parts; ++p) {
     for (uint32_t t = 0; t < block.tokens; ++t) {
       int64_t lanes[S::lanes];
       sums.rows[t][p].store(lanes);
-      finish_rows(m, part[p].row, S::lanes, lanes, S::bias, block.scales[t],
+      finish_rows(m, part[p].row, S::lanes, lanes, biased ? S::bias : 0, block.scales[t],
                   output.data + t * output.stride + part[p].row);
     }
   }

@@ -10,9 +10,10 @@
 namespace accllm::emulator::fast {
 namespace {
 
-inline Packing packing_of(uint32_t format, uint32_t tokens) {
+template <class S>
+Packing packing_of(uint32_t format, uint32_t tokens) {
   if (format == accel::weight_format::w2s24) return Packing::sparse_biased;
-  return tokens == 1 ? Packing::dense : Packing::dense_biased;
+  return tokens == 1 ? Packing::dense : BlockForm<S>::dense_packing;
 }
 
 template <class S>
@@ -41,21 +42,21 @@ void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32
   if (block.tokens > 1) return panels_times_block<S>(m, block, first, last, output, scratch);
   for (uint32_t index = first; index < last; ++index) {
     const uint8_t* panel = m.panels + index * m.panel_bytes;
-    for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
-      const uint32_t row = index * panel_rows + part * S::lanes;
+    for (uint32_t lane = 0; lane < panel_rows; lane += TokenRows<S>::rows) {
+      const uint32_t row = index * panel_rows + lane;
       if (row >= m.rows) break;
-      int64_t sums[S::lanes];
-      rows_times_token<S>(m, panel, part, block).store(sums);
+      int64_t sums[TokenRows<S>::rows];
+      TokenRows<S>::multiply(m, panel, lane, block, sums);
       const int bias = m.format == accel::weight_format::w2s24 ? S::bias : 0;
-      finish_rows(m, row, S::lanes, sums, bias, block.scales[0], output.data + row);
+      finish_rows(m, row, TokenRows<S>::rows, sums, bias, block.scales[0], output.data + row);
     }
   }
 }
 
 template <class S>
 constexpr Kernels kernels_of(const char* name) {
-  return {name,        packing_of,  pack<S>, product<S>,    embed<S>, norm<S>,
-          quantize<S>, silu_mul<S>, add<S>,  write_head<S>, attend<S>};
+  return {name,        packing_of<S>, pack<S>, product<S>,    embed<S>, norm<S>,
+          quantize<S>, silu_mul<S>,   add<S>,  write_head<S>, attend<S>};
 }
 
 }  // namespace

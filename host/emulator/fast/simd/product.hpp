@@ -127,20 +127,27 @@ typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t 
   return sum;
 }
 
+/// The product of a level with one token: `multiply` leaves the 64-bit sums of the panel's rows from `lane`
+/// on, `rows` of them. A level may have its own.
 template <class S>
-typename S::Sum rows_times_token(const MatrixView& m, const uint8_t* panel, uint32_t part,
-                                 const BlockView& block) {
-  switch (m.format) {
-    case accel::weight_format::w2s24:
-      return sparse_rows<S>(m, panel, part, block);
-    case accel::weight_format::w2:
-      return dense_rows<S, 1>(m, panel, part, block);
-    case accel::weight_format::w4:
-      return dense_rows<S, 2>(m, panel, part, block);
-    default:
-      return dense_rows<S, 4>(m, panel, part, block);
+struct TokenRows {
+  static constexpr uint32_t rows = S::lanes;
+
+  static void multiply(const MatrixView& m, const uint8_t* panel, uint32_t lane, const BlockView& block,
+                       int64_t* sums) {
+    const uint32_t part = lane / rows;
+    switch (m.format) {
+      case accel::weight_format::w2s24:
+        return sparse_rows<S>(m, panel, part, block).store(sums);
+      case accel::weight_format::w2:
+        return dense_rows<S, 1>(m, panel, part, block).store(sums);
+      case accel::weight_format::w4:
+        return dense_rows<S, 2>(m, panel, part, block).store(sums);
+      default:
+        return dense_rows<S, 4>(m, panel, part, block).store(sums);
+    }
   }
-}
+};
 
 }  // namespace
 }  // namespace accllm::emulator::fast
