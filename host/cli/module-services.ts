@@ -10,6 +10,10 @@ export const moduleServices: Services = {
     const { openModel } = await import("../engine/open-model.ts");
     return openModel(path, options);
   },
+  async devicesOf(choice) {
+    const { optionsForEach } = await import("../engine/load-several.ts");
+    return optionsForEach(choice);
+  },
   async server(options) {
     const { Server } = await import("../server/server.ts");
     return new Server(options);

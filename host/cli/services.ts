@@ -17,6 +17,10 @@ export interface Services {
   /** A model with all that a conversation needs. */
   openModel(path: string, options: OpenModelOptions): Promise<OpenModel>;
   server(options: ServerOptions): Promise<Server>;
+  /** Each device of a list, with the threads that it gets. */
+  devicesOf(
+    choice: Pick<DeviceChoice, "device" | "threads">,
+  ): Promise<Pick<DeviceChoice, "device" | "threads">[]>;
   quantize(options: QuantizeOptions, hooks: QuantizeHooks): Promise<QuantizeReport>;
   bench(request: BenchRequest, control: Control): Promise<BenchReport>;
   perplexity(request: PerplexityRequest, control: Control): Promise<PerplexityReport>;

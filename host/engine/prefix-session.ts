@@ -60,6 +60,11 @@ export class PrefixSession implements Session {
     return this.#inner.modelledSecondsPerToken;
   }
 
+  /** Tokens of a prompt that the cache holds. */
+  heldTokens(ids: readonly number[]): number {
+    return this.#reusable(ids, ids.length - 1);
+  }
+
   get power(): Session["power"] {
     return this.#inner.power;
   }

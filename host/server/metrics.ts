@@ -6,6 +6,8 @@ import type { RunStatus } from "../engine/status.ts";
 export interface MetricSources {
   queueDepth(): number;
   running(): number;
+  /** Devices that have the model. */
+  devices(): number;
   /** Filled part of the KV cache, 0 to 1. */
   kvOccupancy(): number;
   /** Bytes of the sessions on disk. */
@@ -25,6 +27,9 @@ export class Metrics {
   readonly #perToken: Histogram;
   readonly #waited: Histogram;
   readonly #deviceErrors: Counter;
+  readonly #watts: Gauge<"device">;
+  readonly #joules: Counter<"device">;
+  readonly #tokensPerJoule: Gauge<"device">;
   readonly #sessions: Counter<"event">;
   readonly #cycles: Counter<"source" | "operation">;
 
@@ -66,6 +71,22 @@ export class Metrics {
       help: "Requests that a fault of the device ended.",
       registers,
     });
+    const sensed = { labelNames: ["device" as const], registers };
+    this.#watts = new Gauge({
+      name: "accllm_power_watts",
+      help: "Drawn by the card while it decoded the last text, by its own sensor; absent where none was read.",
+      ...sensed,
+    });
+    this.#joules = new Counter({
+      name: "accllm_decode_joules_total",
+      help: "What decoding took of that; absent where no sensor was read.",
+      ...sensed,
+    });
+    this.#tokensPerJoule = new Gauge({
+      name: "accllm_tokens_per_joule",
+      help: "Decoded tokens of the last text by what they took; absent where no sensor was read.",
+      ...sensed,
+    });
     this.#sessions = new Counter({
       name: "accllm_sessions_total",
       help: "Sessions by what became of them: saved, restored, evicted, refused (damaged), failed (could not be written).",
@@ -88,7 +109,8 @@ export class Metrics {
         },
       });
     gauge("accllm_queue_depth", "Requests that wait for the device.", () => sources.queueDepth());
-    gauge("accllm_running", "Requests that the device works on: 0 or 1.", () => sources.running());
+    gauge("accllm_running", "Requests that are worked on, one a device at most.", () => sources.running());
+    gauge("accllm_devices", "Devices that take requests.", () => sources.devices());
     gauge("accllm_kv_occupancy_ratio", "Filled part of the KV cache.", () => sources.kvOccupancy());
     gauge("accllm_session_bytes", "Bytes of the sessions on disk.", () => sources.sessionBytes());
     gauge(
@@ -110,7 +132,14 @@ export class Metrics {
     this.#waited.observe(seconds);
   }
 
-  done({ promptTokens, completionTokens, timings }: DoneEvent, reusedTokens: number): void {
+  done({ promptTokens, completionTokens, timings, device }: DoneEvent, reusedTokens: number): void {
+    const { name, watts, tokensPerJoule } = device;
+    if (watts !== undefined) {
+      this.#watts.set({ device: name }, watts);
+      this.#joules.inc({ device: name }, watts * timings.decodeSeconds);
+    }
+    if (tokensPerJoule !== undefined) this.#tokensPerJoule.set({ device: name }, tokensPerJoule);
+
     this.prompt(promptTokens, reusedTokens);
     this.#tokens.inc({ kind: "completion" }, completionTokens);
     if (completionTokens > 1) this.#perToken.observe(timings.decodeSeconds / (completionTokens - 1));

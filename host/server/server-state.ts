@@ -5,7 +5,14 @@ export type ServiceState = "loading" | "ready" | "lost" | "draining";
 export interface ServerState {
   readonly state: ServiceState;
   readonly queue: { readonly waiting: number; readonly limit: number; readonly running: boolean };
-  /** Absent while no model is loaded. */
+  /** All of them, in the order in which they were named; absent while no model is loaded. */
+  readonly devices?: readonly {
+    readonly state: Exclude<ServiceState, "draining">;
+    readonly name?: string;
+    /** Tokens of the sequence that is in its cache. */
+    readonly position?: number;
+  }[];
+  /** On the first device that has it. Absent while no model is loaded. */
   readonly model?: {
     readonly name: string;
     readonly template: string;

@@ -8,27 +8,23 @@ import {
   type TokenConstraint,
   type TokenEvent,
 } from "../engine/generate.ts";
-import type { OpenModel } from "../engine/open-model.ts";
 import type { StoreEvent } from "../engine/sequences/sequence-store.ts";
 import { DeviceError, InterruptedError } from "../errors.ts";
 import { ApiError, ShuttingDown, shuttingDown } from "./api-error.ts";
+import { Engine, type LoadServed, type ServedModel } from "./engine.ts";
 import { Metrics } from "./metrics.ts";
 import { DeviceQueue, type Turn } from "./queue.ts";
 import type { ServiceState } from "./server-state.ts";
 
-/** What the server needs of a model. */
-export type ServedModel = Pick<
-  OpenModel,
-  "name" | "header" | "codec" | "tokenizer" | "template" | "plan" | "session" | "status" | "close"
->;
+export type { ServedModel } from "./engine.ts";
 
 export interface ServiceOptions {
-  /** @param onSession takes what happens in the folder of sessions, for log and metrics */
-  readonly load: (onSession: (event: StoreEvent) => void) => Promise<ServedModel>;
-  /** Requests that may wait for the device. */
+  /** Puts the model on its device, or on several, one each. */
+  readonly load: LoadServed | readonly LoadServed[];
+  /** Requests that may wait for a device. */
   readonly queueLimit: number;
   readonly log: Logger;
-  /** Milliseconds before each attempt to load again after the device was lost; the last one repeats. */
+  /** Milliseconds before each attempt to load again after a device was lost; the last one repeats. */
   readonly retryMs?: readonly number[] | undefined;
 }
 
@@ -53,38 +49,61 @@ export interface TextResult extends DoneEvent {
 
 const RETRY_MS = [500, 2_000, 5_000, 15_000];
 
-/** A model on a device that many requests share, one at a time. */
+/** A model on devices that many requests share: each device works on one at a time. */
 export class ModelService {
   readonly queue: DeviceQueue;
   readonly metrics: Metrics;
-  readonly #options: ServiceOptions;
+  readonly #log: Logger;
+  readonly #engines: readonly Engine[];
   readonly #stop = new AbortController();
-  #model: ServedModel | undefined;
-  #state: Exclude<ServiceState, "draining"> = "loading";
   #draining = false;
-  #reloading: Promise<void> | undefined;
 
-  constructor(options: ServiceOptions) {
-    this.#options = options;
-    this.queue = new DeviceQueue(options.queueLimit);
+  constructor({ load, queueLimit, log, retryMs = RETRY_MS }: ServiceOptions) {
+    const loads = [load].flat();
+    this.#log = log;
+    this.queue = new DeviceQueue(queueLimit, loads.length);
+    this.#engines = loads.map(
+      (one, place) =>
+        new Engine({
+          load: () => one((event) => this.#tellSession(event)),
+          log,
+          retryMs,
+          stop: this.#stop.signal,
+          onLost: () => {
+            this.metrics.deviceError();
+            this.queue.withdraw(place, new DeviceError("DEVICE_LOST", "The device was lost."));
+          },
+          onBack: () => this.queue.restore(place),
+        }),
+    );
     this.metrics = new Metrics({
       queueDepth: () => this.queue.depth,
-      running: () => (this.queue.running ? 1 : 0),
+      running: () => this.queue.active,
+      devices: () => this.#models.length,
       kvOccupancy: () => this.kvOccupancy,
-      sessionBytes: () => this.#model?.session.storedBytes ?? 0,
-      modelledSecondsPerToken: () => this.#model?.session.modelledSecondsPerToken,
+      sessionBytes: () => this.loaded?.session.storedBytes ?? 0,
+      modelledSecondsPerToken: () => this.loaded?.session.modelledSecondsPerToken,
     });
   }
 
+  /** "ready" while one device is. */
   get state(): ServiceState {
-    return this.#draining ? "draining" : this.#state;
+    if (this.#draining) return "draining";
+    const states = this.#engines.map(({ state }) => state);
+    if (states.includes("loading")) return "loading";
+    return states.includes("ready") ? "ready" : "lost";
+  }
+
+  get engines(): readonly Pick<Engine, "state" | "model">[] {
+    return this.#engines;
   }
 
   /** The model. @throws ApiError 503 while there is none, or the server shuts down */
   get model(): ServedModel {
     if (this.#draining) throw shuttingDown();
-    if (this.#state === "ready" && this.#model !== undefined) return this.#model;
-    const loading = this.#state === "loading";
+    const { state, loaded } = this;
+    if (state === "ready" && loaded !== undefined) return loaded;
+    const loading = state === "loading";
     throw new ApiError(
       503,
       loading ? "The model is being loaded." : "The device was lost and is being opened again.",
@@ -92,22 +111,26 @@ export class ModelService {
     );
   }
 
-  /** The model whatever the state; undefined before it is loaded. */
+  /** The model on the first device that has it, whatever the state; undefined while none has. */
   get loaded(): ServedModel | undefined {
-    return this.#model;
+    return this.#models[0];
   }
 
+  get #models(): readonly ServedModel[] {
+    return this.#engines.flatMap(({ model }) => model ?? []);
+  }
+
+  /** Filled part of all caches together, 0 to 1. */
   get kvOccupancy(): number {
-    if (this.#model === undefined) return 0;
-    const { session, plan } = this.#model;
-    const capacity = plan.sinks + plan.window;
-    return Math.min(session.cachedTokens, capacity) / capacity;
+    const parts = this.#models.map(({ session, plan }) =>
+      Math.min(1, session.cachedTokens / (plan.sinks + plan.window)),
+    );
+    return parts.length === 0 ? 0 : parts.reduce((sum, part) => sum + part, 0) / parts.length;
   }
 
-  /** Loads the model for the first time. @throws what loading throws */
+  /** Loads the model for the first time, on one device after the other. @throws what loading throws */
   async start(): Promise<void> {
-    this.#model = await this.#load();
-    this.#state = "ready";
+    for (const engine of this.#engines) await engine.start();
   }
 
   /**
@@ -121,7 +144,8 @@ export class ModelService {
     onToken: (event: TokenEvent) => void,
   ): Promise<TextResult> {
     const arrived = performance.now();
-    return await this.#atDevice(signal, async ({ session, status }, both) => {
+    return await this.#atDevice(signal, job.ids, async (turn, both) => {
+      const { session, status } = this.#modelAt(turn);
       const settings = { ...job.settings, signal: both, constraint: job.constraint };
       const events = generate(session, job.codec, job.ids, settings);
       for (let first = true; ; first = false) {
@@ -144,12 +168,11 @@ export class ModelService {
    * @throws as generate
    */
   async embed({ texts, pooling }: EmbeddingJob, signal: AbortSignal): Promise<Float32Array[]> {
-    return await this.#atDevice(signal, async (model, both, turn) => {
-      const { session, codec } = model;
+    return await this.#atDevice(signal, [], async (turn, both) => {
       const vectors: Float32Array[] = [];
       for (const ids of texts) {
         if (vectors.length > 0) await turn.giveWay();
-        this.#checkCurrent(model);
+        const { session, codec } = this.#modelAt(turn);
         vectors.push(await embed(session, codec, ids, { pooling, signal: both }));
         this.metrics.prompt(ids.length, session.reusedTokens);
       }
@@ -167,95 +190,60 @@ export class ModelService {
     await this.queue.idle();
     clearTimeout(timer);
     if (!this.#stop.signal.aborted) this.#stop.abort(new ShuttingDown());
-    await this.#reloading;
-    await this.#model?.close();
-    this.#model = undefined;
+    await Promise.all(this.#engines.map((engine) => engine.close()));
   }
 
-  /** Runs a job when its turn has come. */
+  /**
+   * Runs a job when its turn has come.
+   * @param ids what a device may have in its cache already: of several that are free the one is taken that has most
+   */
   async #atDevice<T>(
     signal: AbortSignal,
-    job: (model: ServedModel, signal: AbortSignal, turn: Turn) => Promise<T>,
+    ids: readonly number[],
+    job: (turn: Turn, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const model = this.model;
+    void this.model;
     const both = AbortSignal.any([signal, this.#stop.signal]);
+    const prefer = (place: number) => this.#engines[place]!.model?.session.heldTokens(ids) ?? 0;
+    let place: number | undefined;
     try {
-      return await this.queue.run(both, async (turn) => {
-        this.metrics.waited(turn.waitedSeconds);
-        this.#checkCurrent(model);
-        try {
-          return await job(model, both, turn);
-        } catch (error) {
-          if (error instanceof DeviceError) this.#lose(model, error);
-          if (error instanceof InterruptedError && both.aborted) throw both.reason;
-          throw error;
-        }
-      });
+      return await this.queue.run(
+        both,
+        async (turn) => {
+          this.metrics.waited(turn.waitedSeconds);
+          try {
+            return await job(turn, both);
+          } catch (error) {
+            if (error instanceof DeviceError) this.#engines[turn.place]!.lose(error);
+            if (error instanceof InterruptedError && both.aborted) throw both.reason;
+            throw error;
+          } finally {
+            place = turn.place;
+          }
+        },
+        { prefer },
+      );
     } finally {
-      this.#keepIfIdle(model);
+      if (place !== undefined) this.#keepIfIdle(place);
     }
-  }
-
-  /** While nobody waits there is time to keep what the cache holds; the answer does not wait for it. */
-  #keepIfIdle(model: ServedModel): void {
-    if (this.queue.running || this.#model !== model || !model.session.unsaved) return;
-    this.queue
-      .run(new AbortController().signal, () => model.session.save(), { counts: false })
-      .catch((error: unknown) => this.#lose(model, error));
   }
 
   /** @throws DeviceError where the model was lost since */
-  #checkCurrent(model: ServedModel): void {
-    if (this.#model !== model) throw new DeviceError("DEVICE_LOST", "The device was lost.");
+  #modelAt({ place }: Turn): ServedModel {
+    return this.#engines[place]!.requireModel();
   }
 
-  #load(): Promise<ServedModel> {
-    return this.#options.load((event) => {
-      this.metrics.session(event.type);
-      const { type, tokens, bytes, error } = event;
-      if (error === undefined) this.#options.log.debug({ type, tokens, bytes }, "session");
-      else this.#options.log.warn({ type, err: error }, "a session cannot be kept or restored");
-    });
+  /** While nobody waits there is time to keep what the cache holds; the answer does not wait for it. */
+  #keepIfIdle(place: number): void {
+    const engine = this.#engines[place]!;
+    const { model } = engine;
+    if (model === undefined || !model.session.unsaved) return;
+    this.queue.runIfFree(place, () => model.session.save()).catch((error: unknown) => engine.lose(error));
   }
 
-  /** Gives the failed device up and opens it anew until that succeeds or the server shuts down. */
-  #lose(failed: ServedModel, error: unknown): void {
-    if (this.#model !== failed) return;
-    this.metrics.deviceError();
-    this.#options.log.error({ err: error }, "the device failed");
-    this.#state = "lost";
-    this.#model = undefined;
-    this.#reloading ??= this.#reload(failed).finally(() => {
-      this.#reloading = undefined;
-    });
-  }
-
-  async #reload(failed: ServedModel): Promise<void> {
-    await failed.close().catch(() => undefined);
-    const delays = this.#options.retryMs ?? RETRY_MS;
-    for (let attempt = 0; !this.#draining; attempt++) {
-      await this.#pause(delays[Math.min(attempt, delays.length - 1)]!);
-      if (this.#draining) return;
-      try {
-        this.#model = await this.#load();
-        this.#state = "ready";
-        this.#options.log.info("the device is back");
-        return;
-      } catch (error) {
-        this.#options.log.error({ err: (error as Error).message }, "the device cannot be opened");
-      }
-    }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#stop.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#stop.signal.addEventListener("abort", done);
-    });
+  #tellSession({ type, tokens, bytes, error }: StoreEvent): void {
+    this.metrics.session(type);
+    if (error === undefined) this.#log.debug({ type, tokens, bytes }, "session");
+    else this.#log.warn({ type, err: error }, "a session cannot be kept or restored");
   }
 }

@@ -12,6 +12,12 @@ export function describeState(service: ModelService): ServerState {
   const seconds = session.modelledSecondsPerToken;
   return {
     ...base,
+    devices: service.engines.map(({ state, model }) => ({
+      state,
+      ...(model === undefined
+        ? {}
+        : { name: model.session.deviceName, position: model.session.cachedTokens }),
+    })),
     model: {
       name: loaded.name,
       template: loaded.template.name,

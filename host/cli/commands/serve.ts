@@ -78,11 +78,12 @@ export function addServe(program: Command, run: RunVerb): void {
         .choices(["debug", "info", "warn", "error", "silent"])
         .default("info"),
     );
-  addDeviceOptions(addConversationOptions(command)).action(
+  addDeviceOptions(addConversationOptions(command), "share the requests").action(
     (image: string | undefined, options: ServeOptions) => run((context) => serve(context, image, options)),
   );
   addExamples(command, [
     ["serve", "the demo model on http://127.0.0.1:8080"],
+    ["serve model.accllm --device xrt:0,xrt:1", "two cards behind one queue"],
     ["serve model.accllm --host 0.0.0.0 --port 9000", "for other machines; set ACCLLM_API_KEY"],
   ]);
 }
@@ -96,20 +97,22 @@ async function serve(context: CliContext, image: string | undefined, options: Se
   const log = pino({ level: options.logLevel, base: null }, context.stderr);
   const path = image ?? (await demoImage(context));
   const apiKey = options.apiKey ?? (context.env.ACCLLM_API_KEY || undefined);
+  const devices = await services.devicesOf({ device, threads });
   const server = await services.server({
-    load: (onEvent) =>
-      services.openModel(path, {
-        device,
-        engine,
-        xclbin,
-        threads,
-        sinks,
-        window,
-        chatTemplate,
-        longPrompts: options.longPrompts,
-        sessions: sessions && { ...sessions, onEvent },
-        signal,
-      }),
+    load: devices.map(
+      (one) => (onEvent) =>
+        services.openModel(path, {
+          ...one,
+          engine,
+          xclbin,
+          sinks,
+          window,
+          chatTemplate,
+          longPrompts: options.longPrompts,
+          sessions: sessions && { ...sessions, onEvent },
+          signal,
+        }),
+    ),
     host: options.host,
     port: options.port,
     log,
@@ -123,16 +126,9 @@ async function serve(context: CliContext, image: string | undefined, options: Se
   try {
     await server.start();
     const model = server.service.model;
-    if (context.json) {
-      await writeJson(context, {
-        type: "listening",
-        url,
-        model: model.name,
-        device: model.session.deviceName,
-      });
-    } else {
-      await write(context.stdout, `${model.name} on ${model.session.deviceName}: ${url}\n`);
-    }
+    const device = server.service.engines.flatMap((one) => one.model?.session.deviceName ?? []).join(", ");
+    if (context.json) await writeJson(context, { type: "listening", url, model: model.name, device });
+    else await write(context.stdout, `${model.name} on ${device}: ${url}\n`);
     if (!LOOPBACK.has(options.host) && apiKey === undefined) {
       log.warn("anybody who reaches this address may use the model: no API key is set");
     }

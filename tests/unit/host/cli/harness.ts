@@ -60,6 +60,7 @@ const missingServices: Services = {
   loadModel: missing,
   openModel: missing,
   server: missing,
+  devicesOf: async (choice) => [choice],
   quantize: missing,
   bench: missing,
   perplexity: missing,

@@ -141,4 +141,73 @@ describe("DeviceQueue", () => {
       expect(order).toEqual(["part 1"]);
     });
   });
+
+  it("gives every device to one job at a time, the one that rests longest first, or the one that is preferred", async () => {
+    const queue = new DeviceQueue(10, 3);
+    const places: number[] = [];
+    const note = async ({ place }: { place: number }) => void places.push(place);
+    for (let i = 0; i < 4; i++) await queue.run(never, note);
+    await queue.run(never, note, { prefer: (place) => (place === 0 ? 5 : 1) });
+    expect(places).toEqual([0, 1, 2, 0, 0]);
+    const jobs = [job(), job(), job(), job()];
+    const running = jobs.map(({ work }) => queue.run(never, work));
+    expect([queue.active, queue.depth, queue.running]).toEqual([3, 1, true]);
+    jobs[1]!.end();
+    await running[1];
+    expect([queue.active, queue.depth]).toEqual([3, 0]);
+    for (const { end } of jobs) end();
+    await queue.idle();
+    expect(queue.active).toBe(0);
+  });
+
+  it("gives a withdrawn device to nobody until it is restored", async () => {
+    const queue = new DeviceQueue(10, 2);
+    const first = job();
+    const running = queue.run(never, async ({ place }) => {
+      queue.withdraw(place, new Error("lost"));
+      await first.work();
+    });
+    const places: number[] = [];
+    const note = async ({ place }: { place: number }) => void places.push(place);
+    await queue.run(never, note);
+    await queue.run(never, note);
+    first.end();
+    await running;
+    await queue.run(never, note);
+    expect(places).toEqual([1, 1, 1]);
+    queue.restore(0);
+    queue.restore(0);
+    await queue.run(never, note);
+    await queue.run(never, note);
+    expect(places.slice(3).sort()).toEqual([0, 1]);
+  });
+
+  it("tells those who wait when the last device is withdrawn, and goes on when one is restored", async () => {
+    const queue = new DeviceQueue(10, 2);
+    const jobs = [job(), job()];
+    const running = jobs.map(({ work }) => queue.run(never, work));
+    const waiting = queue.run(never, async () => undefined);
+    queue.withdraw(0, new Error("first"));
+    queue.withdraw(1, new Error("second"));
+    await expect(waiting).rejects.toThrow("second");
+    const later = queue.run(never, async ({ place }) => place);
+    for (const { end } of jobs) end();
+    await Promise.all(running);
+    expect([queue.active, queue.depth]).toEqual([0, 1]);
+    queue.restore(1);
+    expect(await later).toBe(1);
+  });
+
+  it("runs a job on a device only if that rests", async () => {
+    const queue = new DeviceQueue(10, 2);
+    const held = job();
+    const running = queue.run(never, held.work);
+    let ran = 0;
+    const count = async () => void ran++;
+    expect(await queue.runIfFree(0, count)).toBe(false);
+    expect(await queue.runIfFree(1, count)).toBe(true);
+    held.end();
+    await running;
+    expect(ran).toBe(1);
+  });
 });
