@@ -4,6 +4,7 @@ import type { EngineName } from "../config/engine.ts";
 import type { Check, DeviceEntry } from "../device/check.ts";
 import type { Model } from "../engine/model.ts";
 import type { OpenModel, OpenModelOptions } from "../engine/open-model.ts";
+import type { UploadProgress } from "../engine/upload.ts";
 import type { VerifyReport } from "../engine/verify.ts";
 import type { EstimateReport, EstimateRequest } from "../estimate/report.ts";
 import type { Server, ServerOptions } from "../server/server.ts";
@@ -13,7 +14,10 @@ import type { Server, ServerOptions } from "../server/server.ts";
  * and a missing native library concerns only those who need it. Tests give their own.
  */
 export interface Services {
-  loadModel(path: string, options: DeviceChoice & Interruptible): Promise<Model>;
+  loadModel(
+    path: string,
+    options: DeviceChoice & Interruptible & { readonly progress?: UploadProgress | undefined },
+  ): Promise<Model>;
   /** A model with all that a conversation needs. */
   openModel(path: string, options: OpenModelOptions): Promise<OpenModel>;
   server(options: ServerOptions): Promise<Server>;

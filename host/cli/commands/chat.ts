@@ -23,6 +23,7 @@ import { LineReader } from "../line-reader.ts";
 import { addDeviceOptions, addExamples, numberOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
 import { describeFileError, toAccllmError } from "../render/error.ts";
+import { loadingProgress } from "../render/progress.ts";
 import { ChatStatistics } from "../render/statistics.ts";
 import type { DeviceChoice } from "../services.ts";
 
@@ -93,11 +94,11 @@ async function chat(context: CliContext, image: string | undefined, options: Cha
     chatTemplate: await readTemplate(chatTemplate),
     sessions: sessions && { ...sessions, onEvent: (event: StoreEvent) => void tellFailure(context, event) },
   };
-  const model = await services.openModel(image ?? (await demoImage(context)), {
-    ...open,
-    longPrompts: true,
-    signal,
-  });
+  const path = image ?? (await demoImage(context));
+  const progress = loadingProgress(context);
+  const model = await services
+    .openModel(path, { ...open, longPrompts: true, signal, progress: progress.update })
+    .finally(() => progress.stop());
   try {
     await new Chat(context, model, new Conversation(system), { ...settings, seed: given.seed }).run();
     return context.signal.aborted ? 130 : 0;

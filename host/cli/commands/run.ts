@@ -12,6 +12,7 @@ import { demoImage } from "../demo-image.ts";
 import { addDeviceOptions, addExamples, numberOption, repeatedOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
 import { readPrompt } from "../prompt.ts";
+import { loadingProgress } from "../render/progress.ts";
 import { streamText } from "../render/stream.ts";
 import type { DeviceChoice } from "../services.ts";
 
@@ -141,13 +142,11 @@ async function runModel(
       hint: "Give one with --prompt 'some text', --prompt-file FILE, or - to read stdin.",
     });
   }
-  const model = await services.loadModel(image ?? (await demoImage(context)), {
-    device,
-    engine,
-    threads,
-    xclbin,
-    signal,
-  });
+  const path = image ?? (await demoImage(context));
+  const progress = loadingProgress(context);
+  const model = await services
+    .loadModel(path, { device, engine, threads, xclbin, signal, progress: progress.update })
+    .finally(() => progress.stop());
   try {
     const { reason } = await streamText(context, prompt, model.generate(prompt, { ...settings, signal }));
     return reason === "cancelled" ? INTERRUPTED : 0;

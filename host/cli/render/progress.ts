@@ -1,5 +1,6 @@
 import { SingleBar } from "cli-progress";
 import type { CliContext } from "../context.ts";
+import { formatBytes } from "./units.ts";
 
 /** Progress of one piece of work, shown on stderr. */
 export interface Progress {
@@ -15,6 +16,26 @@ const PARTS = 4;
 /** A bar where stderr is a terminal, else a plain line per quarter. */
 export function createProgress(context: CliContext, title: string): Progress {
   return context.stderr.isTTY === true ? new Bar(context, title) : new PlainLines(context, title);
+}
+
+/** Milliseconds that the way of a model to its device may take without a word. */
+const QUIET_MS = 700;
+
+/**
+ * Progress of sending a model to its device: shown where that takes time.
+ * @param quietMs milliseconds before anything is shown
+ */
+export function loadingProgress(context: CliContext, quietMs = QUIET_MS): Progress {
+  const inner = createProgress(context, "Loading");
+  const from = performance.now();
+  return {
+    update(done, total) {
+      if (performance.now() - from >= quietMs) {
+        inner.update(done, total, `${formatBytes(done)} of ${formatBytes(total)}`);
+      }
+    },
+    stop: () => inner.stop(),
+  };
 }
 
 class Bar implements Progress {
