@@ -7,7 +7,7 @@ import {
   writeXclbin,
 } from "../../../../../host/device/xclbin/index.ts";
 import { InputError } from "../../../../../host/errors.ts";
-import { platforms } from "../../../../../quant/format/platform.ts";
+import { kernelAbiVersion, platforms } from "../../../../../quant/format/platform.ts";
 
 const u280 = platforms.u280!;
 const tiny = platforms.tiny!;
@@ -102,7 +102,7 @@ describe("emulation xclbin", () => {
       bytes: 4,
     });
     expect(parsed.clocks).toEqual([{ frequencyMHz: 225, type: "KERNEL", name: "KERNEL_CLK" }]);
-    expect(parsed.keyValues).toEqual({ "accllm.abi": "1" });
+    expect(parsed.keyValues).toEqual({ "accllm.abi": String(kernelAbiVersion) });
     expect(parsed.build).toMatchObject({ build_metadata: { xclbin: { generated_by: { name: "accllm" } } } });
   });
 
