@@ -40,6 +40,7 @@ beforeAll(() => {
   vi.stubEnv("ACCLLM_NATIVE_DIR", join(dirname(double), "emulator"));
   machine = new FakeMachine();
   machine.environment.XILINX_XRT = machine.root;
+  machine.environment.XILINX_VITIS = machine.root;
   for (const name of ["core", "swemu", "hwemu", "noop"]) machine.addFile(`lib/libxrt_${name}.so.2`);
 }, buildTimeoutMs);
 beforeEach(() => {
@@ -148,6 +149,7 @@ describe("the emulation mode of XRT is the xclbin's", () => {
         symlinkSync(join(dirname(xrtLibrary!), file), join(xrt, "lib", file));
       }
       vi.stubEnv("XILINX_XRT", xrt);
+      vi.stubEnv("XILINX_VITIS", xrt);
       vi.stubEnv("USER", "somebody");
       const real = { libraryPath: xrtLibrary!, machine: { ...machineHere(), environment: process.env } };
       const device = await openDevice("xrt:0", { xclbin: xclbinFor("sw_emu"), ...real });

@@ -27,9 +27,11 @@ const QUIET_MS = 700;
  */
 export function loadingProgress(context: CliContext, quietMs = QUIET_MS): Progress {
   const inner = createProgress(context, "Loading");
-  const from = performance.now();
+  // Counted from the first byte on: what comes before has other reasons.
+  let from: number | undefined;
   return {
     update(done, total) {
+      from ??= performance.now();
       if (performance.now() - from >= quietMs) {
         inner.update(done, total, `${formatBytes(done)} of ${formatBytes(total)}`);
       }

@@ -36,15 +36,23 @@ export function xrtLibraryPath(environment: NodeJS.ProcessEnv = process.env): st
 
 /**
  * What is wrong with the environment that XRT's library is going to find, or undefined. XRT throws across its C
- * boundary, which ends the process, when XILINX_XRT is missing or leads nowhere.
+ * boundary, which ends the process, when XILINX_XRT is missing or leads nowhere; its emulation ends the process without
+ * XILINX_VITIS.
  */
 export function xrtEnvironmentProblem(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const folder = environment.XILINX_XRT;
   if (folder === undefined || folder === "") return "XILINX_XRT is not set";
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     return `XILINX_XRT is ${folder}, which is no folder`;
-  const shim = join(folder, "lib", shimLibrary(environment.XCL_EMULATION_MODE));
-  return existsSync(shim) ? undefined : `XILINX_XRT is ${folder}, but ${shim} does not exist`;
+  const mode = environment.XCL_EMULATION_MODE;
+  const shim = join(folder, "lib", shimLibrary(mode));
+  if (!existsSync(shim)) return `XILINX_XRT is ${folder}, but ${shim} does not exist`;
+  const vitis = environment.XILINX_VITIS;
+  if ((mode === "sw_emu" || mode === "hw_emu") && (vitis === undefined || !existsSync(vitis))) {
+    const state = vitis === undefined ? "is not set" : `is ${vitis}, which does not exist`;
+    return `XILINX_VITIS ${state}, and XRT's own emulation (${mode}) runs Vitis`;
+  }
+  return undefined;
 }
 
 /** @throws DeviceError XRT_ENVIRONMENT. */
@@ -52,8 +60,9 @@ export function requireXrtEnvironment(environment: NodeJS.ProcessEnv = process.e
   const problem = xrtEnvironmentProblem(environment);
   if (problem === undefined) return;
   throw new DeviceError("XRT_ENVIRONMENT", `XRT cannot be used: ${problem}.`, {
-    hint:
-      "Run `source /opt/xilinx/xrt/setup.sh`; with Debian's packages, set XILINX_XRT to a folder whose lib/ links " +
-      "to /usr/lib/x86_64-linux-gnu.",
+    hint: problem.startsWith("XILINX_VITIS")
+      ? "Source Vitis' settings64.sh; --device emulator needs none of it and computes the same bits."
+      : "Run `source /opt/xilinx/xrt/setup.sh`; with Debian's packages, set XILINX_XRT to a folder whose lib/ links " +
+        "to /usr/lib/x86_64-linux-gnu.",
   });
 }

@@ -40,6 +40,19 @@ describe("XRT's environment", () => {
     expect(xrtEnvironmentProblem({ XILINX_XRT: folder })).toBeUndefined();
   });
 
+  it("needs Vitis for XRT's own emulation, which ends the process without", () => {
+    install("libxrt_swemu.so.2", "libxrt_hwemu.so.2");
+    for (const mode of ["sw_emu", "hw_emu"]) {
+      const environment = { XILINX_XRT: folder, XCL_EMULATION_MODE: mode };
+      expect(xrtEnvironmentProblem(environment)).toMatch(/XILINX_VITIS is not set.*runs Vitis/);
+      const absent = { ...environment, XILINX_VITIS: join(folder, "absent") };
+      expect(() => requireXrtEnvironment(absent)).toThrowError(
+        expect.objectContaining({ code: "XRT_ENVIRONMENT", hint: expect.stringContaining("settings64.sh") }),
+      );
+      expect(xrtEnvironmentProblem({ ...environment, XILINX_VITIS: folder })).toBeUndefined();
+    }
+  });
+
   it("is a DeviceError that says what to do", () => {
     expect(() => requireXrtEnvironment({})).toThrowError(
       expect.objectContaining({
