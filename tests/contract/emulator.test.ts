@@ -6,7 +6,7 @@ import { openDevice } from "../../host/device/open.ts";
 import { emulationXclbin, parseXclbin, writeXclbin } from "../../host/device/xclbin/index.ts";
 import { faultKinds } from "../../host/device/xrt/binding.ts";
 import type { XrtDevice } from "../../host/device/xrt/device.ts";
-import { platforms } from "../../quant/format/platform.ts";
+import { kernelAbiVersion, platforms } from "../../quant/format/platform.ts";
 import { bindingContract } from "./binding-suite.ts";
 import { deviceContract } from "./suite.ts";
 import { buildDouble, buildTimeoutMs, makeWorkspace } from "./support.ts";
@@ -172,7 +172,7 @@ describe("emulator: xclbin files", () => {
   it("refuses a kernel of another interface version", async () => {
     const text = Buffer.from(sound)
       .toString("latin1")
-      .replace('"accllm.abi","value":"1"', '"accllm.abi","value":"9"');
+      .replace(`"accllm.abi","value":"${kernelAbiVersion}"`, '"accllm.abi","value":"9"');
     await expect(load(Buffer.from(text, "latin1"))).rejects.toMatchObject({ code: "XCLBIN_WRONG_ABI" });
   });
 
