@@ -22,7 +22,7 @@ void pause() {
 
 }  // namespace
 
-Pool::Pool(uint32_t threads) {
+Pool::Pool(uint32_t threads) : shares_(threads) {
   workers_.reserve(threads);
   for (uint32_t t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
 }
@@ -42,7 +42,11 @@ void Pool::run(uint32_t count, uint32_t grain, const void* body, Call call) {
   call_ = call;
   count_ = count;
   grain_ = grain;
-  next_.store(0, std::memory_order_relaxed);
+  const uint32_t shares = threads();
+  for (uint32_t t = 0; t < shares; ++t) {
+    shares_[t].next.store(static_cast<uint32_t>(uint64_t{count} * t / shares), std::memory_order_relaxed);
+    shares_[t].end = static_cast<uint32_t>(uint64_t{count} * (t + 1) / shares);
+  }
   bool sleepers;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -70,10 +74,14 @@ bool Pool::join(uint32_t loop) {
 }
 
 void Pool::take_pieces(uint32_t thread) {
-  for (;;) {
-    const uint32_t first = next_.fetch_add(grain_, std::memory_order_relaxed);
-    if (first >= count_) return;
-    call_(body_, first, std::min(first + grain_, count_), thread);
+  const uint32_t shares = threads();
+  for (uint32_t k = 0; k < shares; ++k) {
+    Share& share = shares_[(thread + k) % shares];
+    for (;;) {
+      const uint32_t first = share.next.fetch_add(grain_, std::memory_order_relaxed);
+      if (first >= share.end) break;
+      call_(body_, first, std::min(first + grain_, share.end), thread);
+    }
   }
 }
 

@@ -20,7 +20,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  uint32_t threads() const { return static_cast<uint32_t>(workers_.size()) + 1; }
+  uint32_t threads() const { return static_cast<uint32_t>(shares_.size()); }
 
   /// Calls body(first, last, thread) for pieces of at most `grain` that make up 0 .. count - 1, thread below
   /// threads(), and returns when all are done. `body` must not throw. One loop at a time.
@@ -38,6 +38,13 @@ class Pool {
  private:
   using Call = void (*)(const void* body, uint32_t first, uint32_t last, uint32_t thread);
 
+  /// What is left of a thread's part of the loop. A part is contiguous, so that a thread reads memory in one
+  /// long run; who is done with it goes on with another's.
+  struct alignas(64) Share {
+    std::atomic<uint32_t> next{0};
+    uint32_t end = 0;
+  };
+
   void run(uint32_t count, uint32_t grain, const void* body, Call call);
   void take_pieces(uint32_t thread);
   void work(uint32_t thread);
@@ -47,6 +54,7 @@ class Pool {
   bool join(uint32_t number);
   uint32_t number() const { return static_cast<uint32_t>(state_.load(std::memory_order_acquire) >> 32); }
 
+  std::vector<Share> shares_;
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -58,7 +66,6 @@ class Pool {
   uint32_t grain_ = 1;
   /// Number of the loop, whether it is open, and how many workers are in it: 32, 1 and 31 bits.
   alignas(64) std::atomic<uint64_t> state_{0};
-  alignas(64) std::atomic<uint32_t> next_{0};
 };
 
 /// Threads to use: ACCLLM_THREADS where it is a number from 1 to 256, else what the machine has.
