@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
-import { cacheFolder, packageRoot } from "../config/paths.ts";
+import { packageRoot, writableCache } from "../config/paths.ts";
 import { quantizeWithProgress } from "./commands/quantize.ts";
 import { type CliContext, write } from "./context.ts";
 
@@ -12,7 +12,7 @@ const checkpoint = join(packageRoot, "models", "demo");
  * first use and again where the checkpoint is newer than the image.
  * @returns its path
  */
-export async function demoImage(context: CliContext, folder = cacheFolder(context.env)): Promise<string> {
+export async function demoImage(context: CliContext, folder = writableCache(context.env)): Promise<string> {
   const image = join(folder, `demo-abi${kernelAbiVersion}.accllm`);
   if ((await modified(image)) > (await newestIn(checkpoint))) return image;
   await mkdir(dirname(image), { recursive: true });

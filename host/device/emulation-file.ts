@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { platforms } from "../../quant/format/platform.ts";
-import { cacheFolder } from "../config/paths.ts";
+import { cacheFolder, writableCache } from "../config/paths.ts";
 import { InputError } from "../errors.ts";
 import { emulationXclbin } from "./xclbin/index.ts";
 
@@ -19,11 +19,12 @@ export async function emulationFile(name: string): Promise<string> {
     });
   }
   const bytes = emulationXclbin(platform);
-  const folder = join(cacheFolder(), "emulation");
+  const kept = join(cacheFolder(), "emulation", `${name}.xclbin`);
+  const present = await readFile(kept).catch(() => undefined);
+  if (present !== undefined && Buffer.compare(present, bytes) === 0) return kept;
+  const folder = join(writableCache(), "emulation");
   const file = join(folder, `${name}.xclbin`);
-  const present = await readFile(file).catch(() => undefined);
-  if (present !== undefined && Buffer.compare(present, bytes) === 0) return file;
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const partial = `${file}.${process.pid}.partial`;
   try {
     await writeFile(partial, bytes);

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cacheFolder } from "../config/paths.ts";
+import { writableCache } from "../config/paths.ts";
 import { requireAccess, requireCard } from "../device/card-access.ts";
 import { type Machine, thisMachine } from "../device/machine.ts";
 import { requireListed } from "../device/manifest.ts";
@@ -60,9 +60,10 @@ export async function flashCard(options: FlashOptions, hooks: FlashHooks = {}): 
   // A card whose shell is to be written need not work yet.
   if (options.shell === undefined) await requireAccess(card, machine);
   const before = (await cardReport(machine, card.bdf)) ?? {};
-  const log = join(cacheFolder(), "logs", "flash.log");
-  await mkdir(join(cacheFolder(), "logs"), { recursive: true });
-  const tool = { cwd: cacheFolder(), log, env: machine.environment, ...hooks };
+  const cache = writableCache();
+  const log = join(cache, "logs", "flash.log");
+  await mkdir(join(cache, "logs"), { recursive: true });
+  const tool = { cwd: cache, log, env: machine.environment, ...hooks };
   let next: string | undefined;
   if (options.shell !== undefined) {
     const question = `Write the shell of card ${card.bdf} (now ${before.shell ?? card.shell ?? "unknown"})? It must not lose power meanwhile, and every program on it ends.`;
