@@ -1,5 +1,6 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
+import { PartialFile } from "../../quant/format/partial-file.ts";
 import { InputError } from "../errors.ts";
 import type { ChatMessage } from "../text/chat-template.ts";
 
@@ -55,10 +56,18 @@ export class Conversation {
     this.#turns = [];
   }
 
-  /** Writes the conversation as JSON. */
+  /** Writes the conversation as JSON, beside the file and then in its place. @throws InputError where that fails */
   async save(path: string): Promise<void> {
-    const file = { format: "accllm-conversation", version: 1, messages: this.messages };
-    await writeFile(path, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
+    const content = { format: "accllm-conversation", version: 1, messages: this.messages };
+    const bytes = Buffer.from(`${JSON.stringify(content, null, 2)}\n`);
+    const file = await PartialFile.create(path, bytes.length, { mode: 0o600 });
+    try {
+      await file.write(bytes, 0);
+      await file.commit();
+    } catch (error) {
+      await file.discard();
+      throw error;
+    }
   }
 
   /**

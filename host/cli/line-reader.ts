@@ -44,13 +44,16 @@ export class LineReader {
     if (line !== undefined) return line;
     if (this.#closed) return undefined;
     this.#screen.shown = true;
-    if (this.#isTerminal) {
-      this.#interface.setPrompt(this.#prompt);
-      this.#interface.prompt();
-    }
+    if (this.#isTerminal) this.#interface.setPrompt(this.#prompt);
+    this.ask();
     return new Promise((resolve) => {
       this.#waiting = resolve;
     });
+  }
+
+  /** Shows the prompt, again where something was said below it. */
+  ask(): void {
+    if (this.#isTerminal && this.#screen.shown) this.#interface.prompt();
   }
 
   /** Takes back what is being typed. */

@@ -111,4 +111,21 @@ describe.skipIf(!emulatorBuilt)("accllm serve from start to end (needs the emula
     expect((await post(`${url}/v1/completions`, { ...slow, max_tokens: 1 })).status).toBe(200);
     await server.close(0);
   });
+
+  it("takes prompts over the window where it is told to, and gives what the chat verb would", async () => {
+    const image = await quantizeDemo();
+    const window = { sinks: 4, window: 60 };
+    const request = { model: "demo", prompt: "the little dog ran home ".repeat(40), max_tokens: 20, seed: 3 };
+    const short = await startServer(image.path, {}, window);
+    const refused = await post(`${short.url}/v1/completions`, request);
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain("context_length_exceeded");
+    await short.server.close(0);
+    const long = await startServer(image.path, {}, { ...window, longPrompts: true });
+    const first = (await (await post(`${long.url}/v1/completions`, request)).json()) as { choices: unknown };
+    await post(`${long.url}/v1/completions`, { ...request, prompt: "Once", max_tokens: 100 });
+    const again = (await (await post(`${long.url}/v1/completions`, request)).json()) as { choices: unknown };
+    expect(again.choices).toEqual(first.choices);
+    await long.server.close(0);
+  });
 });

@@ -236,7 +236,7 @@ class Chat {
     if (this.#answering !== undefined) this.#answering.abort();
     else {
       this.#lines.clear();
-      void this.#say("Ctrl-D or /quit ends the conversation.");
+      void this.#say("Ctrl-D or /quit ends the conversation.").then(() => this.#lines.ask());
     }
   }
 

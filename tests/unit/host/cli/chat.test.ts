@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { InputStream } from "../../../../host/cli/context.ts";
-import type { OpenModel } from "../../../../host/engine/open-model.ts";
-import { DeviceError } from "../../../../host/errors.ts";
+import type { OpenModel, OpenModelOptions } from "../../../../host/engine/open-model.ts";
+import { DeviceError, InputError } from "../../../../host/errors.ts";
 import { ChatTemplate } from "../../../../host/text/chat-template.ts";
 import { characterCodec, ScriptedSession } from "../engine/fake-session.ts";
 import { accllm, jsonLines, Sink } from "./harness.ts";
@@ -131,6 +131,55 @@ describe("accllm chat", () => {
     expect(prompts[1]!.length).toBeLessThan(200);
     expect(session.calls.at(-1)).toBe("close");
     expect(result.code).toBe(0);
+  });
+
+  it("Ctrl-C where nothing is answered says how to end, and asks again", async () => {
+    const { prompts, services } = scripted("Yes.");
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} }) as InputStream &
+      PassThrough;
+    const stdout = new Sink({ isTTY: true });
+    let step = 0;
+    stdout.onWrite = () => {
+      const asked = stdout.text.split("> ").length - 1;
+      if (step === 0 && asked === 1) {
+        step = 1;
+        setImmediate(() => stdin.write("\x03"));
+      } else if (step === 1 && asked >= 2) {
+        step = 2;
+        // Not while the terminal is still being written to.
+        setImmediate(() => stdin.write("first\r"));
+      } else if (step === 2 && stdout.text.includes("Yes.")) {
+        step = 3;
+        stdin.end();
+      }
+    };
+    const result = await accllm(["chat", "m.accllm"], { services, stdin, stdout, isTTY: true });
+    expect(result.stderr).toContain("Ctrl-D or /quit ends the conversation.");
+    expect(prompts).toEqual(["[user]first"]);
+    expect(result.code).toBe(0);
+  });
+
+  it("--session-dir and --session-limit name the folder of sessions; what cannot be kept is said", async () => {
+    const { services: own } = scripted("Yes.");
+    const opened: OpenModelOptions[] = [];
+    const services = {
+      openModel: async (_: string, options: OpenModelOptions) => {
+        opened.push(options);
+        options.sessions?.onEvent?.({ type: "saved", tokens: 20, bytes: 100 });
+        options.sessions?.onEvent?.({ type: "failed", error: new InputError("FULL", "The disk is full.") });
+        return own.openModel();
+      },
+    };
+    const line = ["chat", "m.accllm", "--session-dir", "kept", "--session-limit", "0.5"];
+    const { code, stderr } = await accllm(line, { services, stdin: "1\n" });
+    expect(code).toBe(0);
+    expect(opened[0]!.sessions).toMatchObject({ folder: "kept", limitBytes: 5e8 });
+    expect(stderr.match(/A session could not be kept or restored: .*/g)).toEqual([
+      "A session could not be kept or restored: The disk is full.",
+    ]);
+    const alone = await accllm(["chat", "m.accllm", "--session-limit", "1"], { services });
+    expect(alone).toMatchObject({ code: 2 });
+    expect(alone.stderr).toContain("--session-dir");
   });
 
   it("--json prints the events and nothing else on stdout", async () => {
