@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openModel } from "../../host/engine/open-model.ts";
-import type { ServerOptions } from "../../host/server/server.ts";
+import type { LoadServed } from "../../host/server/engine.ts";
 import { bundleProgram } from "../unit/host/cli/bundle.ts";
 import { type DemoImage, emulatorBuilt, post, quantizeDemo, startServer, until } from "./fixture.ts";
 import { startServerProcess } from "./server-process.ts";
@@ -27,7 +27,7 @@ describe.skipIf(!emulatorBuilt)("sessions on disk (need the emulator built)", ()
   afterEach(() => rm(folder, { recursive: true }));
 
   const serve = (options: Parameters<typeof openModel>[1] = {}) => {
-    const load: ServerOptions["load"] = (onEvent) =>
+    const load: LoadServed = (onEvent) =>
       openModel(image.path, { ...window, sessions: { folder, onEvent }, ...options });
     return startServer(image.path, { load });
   };
@@ -81,6 +81,36 @@ describe.skipIf(!emulatorBuilt)("sessions on disk (need the emulator built)", ()
       expect(usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(usage.prompt_tokens - 5);
     }
     await server.close(1_000);
+  });
+
+  it("several devices share the folder, and give what one gives alone", async () => {
+    const begins = ["The cat was sad and sat on", "A boy had a red ball and", "One day the sun was hot and"];
+    const talksOf = () => begins.map((begin) => [user(`${begin} the big hill near the house.`)] as object[]);
+    /** Two rounds of all conversations, those of a round at the same time. */
+    const rounds = async (url: string) => {
+      const talks = talksOf();
+      const said: Answer[] = [];
+      for (let round = 0; round < 2; round++) {
+        const answers = await Promise.all(talks.map((talk) => ask(url, talk, round)));
+        for (const [i, answer] of answers.entries()) talks[i]!.push(assistant(answer), user(" Then"));
+        said.push(...answers);
+      }
+      return said;
+    };
+    const load: LoadServed = (onEvent) =>
+      openModel(image.path, { ...window, threads: 1, sessions: { folder, onEvent } });
+    const alone = await startServer(image.path, {}, window);
+    const wanted = await rounds(alone.url);
+    await alone.server.close(1_000);
+    const several = await startServer(image.path, { load: [load, load] });
+    const answers = await rounds(several.url);
+    expect(answers.map(({ choices }) => choices)).toEqual(wanted.map(({ choices }) => choices));
+    await several.server.close(1_000);
+    // Whichever device had them: all are in the folder, and are found by one that has just been opened.
+    const next = await startServer(image.path, { load: [load] });
+    const [{ usage }] = [await ask(next.url, talksOf()[1]!.concat(assistant(wanted[1]!), user(" Then")), 1)];
+    expect(usage.prompt_tokens_details.cached_tokens).toBe(usage.prompt_tokens - 1);
+    await next.server.close(1_000);
   });
 
   it("another window does not take them up, and gives what it gives alone", async () => {
