@@ -39,7 +39,8 @@ void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&m
     float factor[C::lanes];
 #pragma HLS ARRAY_PARTITION variable = query complete dim = 0
     const uint32_t head_dim = job.cache.head_dim;
-    for (uint32_t lane = 0; lane < job.lanes; ++lane) {
+    for (uint32_t lane = 0; lane < job.lanes.lanes; ++lane) {
+      if (!job.lanes.has(lane)) continue;
       factor[lane] = factors.read();
       for (uint32_t b = 0; b < ceil_div(head_dim, 32); ++b) {
         const Beat beat = codes.read();
@@ -55,11 +56,13 @@ void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&m
       const uint32_t distance = (walk.sink(slot) ? job.sink_position : job.position) - walk.position(slot);
       // A record that lies about the sinks' query position must not read outside of the table.
       const Beat* row = table[distance < distance_rows<C> ? distance : 0];
-      for (uint32_t lane = 0; lane < job.lanes; ++lane) {
-#pragma HLS UNROLL factor = 16
+      for (uint32_t lane = 0; lane < job.lanes.lanes; ++lane) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS UNROLL factor = C::centering_heads
+        if (!job.lanes.has(lane)) continue;
         int64_t sum = 0;
-        for (uint32_t i = 0; i < head_dim; ++i) {
-#pragma HLS UNROLL factor = 128
+        for (uint32_t i = 0; i < C::head_dim && i < head_dim; ++i) {
+#pragma HLS UNROLL
           const auto entry = static_cast<int16_t>(get_bits(row[i / 32], (i % 32) * 16, 16));
           sum += int32_t{query[lane][i]} * entry;
         }

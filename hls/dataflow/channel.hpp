@@ -20,6 +20,24 @@ void burst(const Beat* memory, uint32_t first, uint32_t beats, Stream& out) {
   }
 }
 
+/// The cache: runs of beats, which are the scales or the codes of consecutive blocks, or all of them at once.
+template <class Stream>
+void read_runs(const Beat* memory, const ChannelCommand& command, Stream& out) {
+  if (command.runs == 1) {
+    burst(memory, command.first, command.beats, out);
+    return;
+  }
+  for (uint32_t run = 0; run < command.runs; ++run) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 129
+    for (uint32_t i = 0; i < command.beats; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 16
+#pragma HLS LOOP_FLATTEN
+      out.write(memory[command.first + run * command.stride + i]);
+    }
+  }
+}
+
 /// Writes one vector: its word into the block's beat of scales, its nibbles into the beats of codes.
 template <class Stream>
 void write_vector(Beat* memory, const ChannelCommand& command, Stream& vectors) {
@@ -57,7 +75,7 @@ void serve_channel(const Beat* weight_memory, Beat* cache_memory, Commands& comm
         burst(weight_memory, command.first, command.beats, *weights);
         break;
       case ChannelCommand::cache:
-        burst(cache_memory, command.first, command.beats, *cache);
+        read_runs(cache_memory, command, *cache);
         break;
       case ChannelCommand::write:
         write_vector(cache_memory, command, *vectors);

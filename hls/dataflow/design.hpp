@@ -5,6 +5,7 @@
 #include "cache_quantizer.hpp"
 #include "centering.hpp"
 #include "channel.hpp"
+#include "clock.hpp"
 #include "deal.hpp"
 #include "engine.hpp"
 #include "rows.hpp"
@@ -25,14 +26,14 @@ struct Memories {
 
 /// Executes the job at beat `job` of io. Status and outputs are in io when it returns.
 ///
-/// C: configuration (generated/config.hpp). Numbers: number types of the integer datapath. Multipliers: what
-/// the products of the matrices and those of the cache are made of (multiplier.hpp).
-template <class C, class Numbers, class MatrixMultiplier, class CacheMultiplier>
+/// C: configuration (generated/config.hpp). Numbers: number types of the integer datapath.
+template <class C, class Numbers>
 void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<C, Numbers>& w) {
 #pragma HLS DATAFLOW
   Region region;
   region.add("sequencer", 0, [&, job] { Sequencer<C, Numbers>(memory.io, job, w).run(); });
   region.add("engine", 0, [&] { Engine<C, Numbers>(chip, w).run(); });
+  region.add("clock", 0, [&] { run_clock(w.clock_requests, w.clock_times); });
   region.add("table", 0, [&] { serve_table(memory.table, w.table_commands, w.table, w.distances); });
   region.add("store", 0, [&] { serve_store(memory.io, w.store); });
   for (uint32_t c = 0; c < memory_channels<C>; ++c) {
@@ -47,11 +48,18 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
     });
   }
   region.add("feed", 0, [&] { feed_activations<C>(w.feed_jobs, w.codes, w.chain[0]); });
-  for (uint32_t c = 0; c < C::weight_channels; ++c) {
+  for (uint32_t a = 0; a < arrays<C>; ++a) {
 #pragma HLS UNROLL
-    region.add("array", c, [&, c] {
-      run_array<C, Numbers, MatrixMultiplier>(
-          w.chain[c], c + 1 < C::weight_channels ? &w.chain[c + 1] : nullptr, w.weights[c], w.tile_sums[c]);
+    region.add("array", a, [&, a] {
+      auto* const next = a + 1 < arrays<C> ? &w.chain[a + 1] : nullptr;
+      auto* const weights = a < C::weight_channels ? &w.weights[a] : nullptr;
+      auto* const sums = a < C::weight_channels ? &w.tile_sums[a] : nullptr;
+      // Second banks are made of LUTs, and of as many DSPs as are left.
+      if (a < C::dsp_second_banks) {
+        run_array<C, Numbers, DspMultiplier>(a, w.chain[a], next, weights, sums, w.lane(a));
+      } else {
+        run_array<C, Numbers, LutMultiplier>(a, w.chain[a], next, weights, sums, w.lane(a));
+      }
     });
   }
   region.add("rows", 0, [&] { finish_rows<C>(w.row_jobs, w.tile_sums, w.results); });
@@ -60,23 +68,21 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
   });
   region.add("cache quantizer", 0,
              [&] { quantize_cache<C>(w.cache_jobs, w.cache_floats, w.cache_vectors, w.cache_flags); });
-  region.add("deal", 0, [&] { deal_cache<C>(w.deal_jobs, w.cache, w.keys, w.value_scales, w.value_codes); });
+  region.add("deal", 0,
+             [&] { deal_cache<C>(w.deal_jobs, w.cache, w.key_scales, w.value_scales, w.cache_codes); });
   for (uint32_t k = 0; k < C::lanes; ++k) {
 #pragma HLS UNROLL
     region.add("score", k, [&, k] {
-      score_keys<C, Numbers, CacheMultiplier>(w.attention_jobs[k], w.queries[k], w.query_scalars[k],
-                                              w.keys[k], w.means[k], w.weigh_jobs[k], w.scores[k],
-                                              w.largest[k]);
+      score_keys<C>(w.score_jobs[k], w.query_scalars[k], w.key_scales[k], w.dots[k], w.means[k],
+                    w.weigh_jobs[k], w.scores[k], w.largest[k]);
     });
     region.add("weigh", k, [&, k] {
-      weigh_keys<C>(w.weigh_jobs[k], w.scores[k], w.largest[k], w.value_scales[k], w.value_jobs[k],
-                    w.slot_weights[k], w.heads[k]);
+      weigh_keys<C>(w.weigh_jobs[k], w.scores[k], w.largest[k], w.value_scales[k], w.finish_jobs[k],
+                    w.value_weights[k], w.heads[k]);
     });
-    region.add("values", k, [&, k] {
-      add_values<C, Numbers, CacheMultiplier>(w.value_jobs[k], w.slot_weights[k], w.value_codes[k],
-                                              w.finish_jobs[k], w.sums[k]);
+    region.add("finish", k, [&, k] {
+      finish_heads<C, Numbers>(w.finish_jobs[k], w.heads[k], w.block_sums[k], w.outputs[k]);
     });
-    region.add("finish", k, [&, k] { finish_heads(w.finish_jobs[k], w.heads[k], w.sums[k], w.outputs[k]); });
   }
   region.run();
 }

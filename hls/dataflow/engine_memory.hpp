@@ -1,6 +1,7 @@
 #pragma once
 
 #include "accllm/activations.hpp"
+#include "kernels/norm.hpp"
 #include "tokens.hpp"
 
 /// \file
@@ -16,6 +17,11 @@ struct EngineMemory {
   /// A row of the table: an embedding, gains, a bias or key means.
   Beat row[(C::hidden > C::head_elements ? C::hidden : C::head_elements) / beat_words];
   float scratch[C::hidden > C::head_elements ? C::hidden : C::head_elements];
+  /// Partial sums of x's squares, made while x is completed; of how many elements, and for which tokens they
+  /// stand.
+  SquareSums squares[C::block_tokens];
+  uint32_t squares_length;
+  bool squares_there[C::block_tokens];
   /// Rows of logits on their way to whole beats.
   Beat pending[C::block_tokens];
 };

@@ -8,8 +8,8 @@
 /// \file
 /// Reads the job and its descriptors and runs ahead of the engines: every memory channel gets its work in
 /// order, as far ahead as the streams allow. That is what prefetches the weights of the next matrix during
-/// norms and attention. Where weights and cache share a channel, the beginning of the next matrix, as much as
-/// the stream of weights holds, is asked for before the cache is touched, because the port works in order.
+/// norms and attention. Where weights and cache share a channel its port works in order: keys and values
+/// first, and behind them, while they are at work, as many of the next weights as their stream holds.
 
 namespace accel::dataflow {
 
@@ -33,22 +33,28 @@ class Sequencer {
     uint32_t index = 0;
     for (; code == status_code::ok && index < job_.command_count; ++index) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 1024
-      const Descriptor d = load_descriptor(io_[job_.command_offset + index]);
+      const Descriptor d = descriptor(index);
       code = check(d);
       if (code != status_code::ok) break;
-      wires_.engine_commands.write(EngineCommand{false, code, index, d});
-      if (first_token(d, job_) < job_.tokens) dispatch(d, index);
+      if (completes_queries(d)) prepare(index);
+      const bool both = taken_with(d, index);
+      const Descriptor then = both ? descriptor(index + 1) : Descriptor{};
+      wires_.engine_commands.write(
+          EngineCommand{both ? EngineCommand::execute_both : EngineCommand::execute, code, index, d, then});
+      if (first_token(d, job_) < job_.tokens) dispatch(d);
+      if (both) ++index;
     }
-    wires_.engine_commands.write(EngineCommand{true, code, index, Descriptor{}});
+    wires_.engine_commands.write(EngineCommand{EngineCommand::end, code, index, Descriptor{}, Descriptor{}});
     for (uint32_t c = 0; c < memory_channels<C>; ++c) {
 #pragma HLS UNROLL
-      wires_.channel_commands[c].write(ChannelCommand{ChannelCommand::stop, 0, 0, 0, 0});
+      wires_.channel_commands[c].write(ChannelCommand::burst(ChannelCommand::stop, 0, 0));
     }
     wires_.table_commands.write(TableCommand{TableCommand::stop, 0, 0});
-    wires_.deal_jobs.write(DealJob{true, 0, 0, 0, 0, 0});
+    wires_.deal_jobs.write(DealJob{true, 0, {}, 0, 0});
   }
 
  private:
+  Descriptor descriptor(uint32_t index) const { return load_descriptor(io_[job_.command_offset + index]); }
   const Beat& record(uint32_t token) const { return io_[job_.input_offset + token * job_.input_stride]; }
 
   void send_records() {
@@ -70,7 +76,46 @@ class Sequencer {
     return status_code::ok;
   }
 
-  void dispatch(const Descriptor& d, uint32_t index) {
+  /// Whether the descriptor behind a matrix takes its rows as they come, so that it costs no pass of its own.
+  bool taken_with(const Descriptor& d, uint32_t index) const {
+    if (d.operation() != operation::matmul || index + 1 >= job_.command_count) return false;
+    const Descriptor next = descriptor(index + 1);
+    const uint32_t destination = d.field(field::matmul::destination);
+    const bool fits = (next.operation() == operation::add && destination == buffer::y) ||
+                      (next.operation() == operation::silu_mul && destination == buffer::u);
+    // The length stands in the same place in both.
+    return fits && next.field(field::add::length) == d.field(field::matmul::rows) &&
+           first_token(next, job_) == first_token(d, job_) && check(next) == status_code::ok;
+  }
+
+  /// Whether q is complete once all before this descriptor is done.
+  bool completes_queries(const Descriptor& d) const {
+    return d.operation() == operation::matmul && d.field(field::matmul::destination) == buffer::k;
+  }
+
+  /// Has the engine make the queries, and the engine of key means their terms, while k and v are multiplied.
+  void prepare(uint32_t index) {
+    for (uint32_t next = index; next < job_.command_count; ++next) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 8
+      const Descriptor d = descriptor(next);
+      if (check(d) != status_code::ok) return;
+      if (d.operation() == operation::attend) {
+        means(d);
+        if (distances_.load(d)) load_distances(d);
+        wires_.engine_commands.write(
+            EngineCommand{EngineCommand::prepare, status_code::ok, next, d, Descriptor{}});
+        prepared_ = true;
+        return;
+      }
+      const uint32_t destination = d.field(field::matmul::destination);
+      const bool spares_queries =
+          d.operation() == operation::rope_kv || d.operation() == operation::dump ||
+          (d.operation() == operation::matmul && (destination == buffer::k || destination == buffer::v));
+      if (!spares_queries) return;
+    }
+  }
+
+  void dispatch(const Descriptor& d) {
     switch (d.operation()) {
       case operation::embed:
         for (uint32_t t = first_token(d, job_); t < job_.tokens; ++t) {
@@ -85,20 +130,19 @@ class Sequencer {
       case operation::matmul:
         if (d.has(flag::biased))
           table(d.field(field::matmul::bias_offset), ceil_div(d.field(field::matmul::rows), beat_words));
-        multiply(d);
+        weights(d);
         break;
       case operation::logits:
-        multiply(d);
+        weights(d);
         break;
       case operation::rope_kv:
         means(d);
-        fetch_ahead(index);
         write_cache(d);
         break;
       case operation::attend:
-        means(d);
+        if (!prepared_ || more_than_prepared<C>(d, job_)) means(d);
         if (distances_.load(d)) load_distances(d);
-        fetch_ahead(index);
+        prepared_ = false;
         read_cache(d);
         break;
       default:
@@ -124,32 +168,13 @@ class Sequencer {
         TableCommand{TableCommand::distances, d.field(field::attend::distance_offset), beats});
   }
 
-  void multiply(const Descriptor& d) {
-    weights(d, ahead_, matrix_shape(d, C::weight_channels).beats - ahead_);
-    ahead_ = 0;
-  }
-
-  /// The same part of a matrix in every channel.
-  void weights(const Descriptor& d, uint32_t skip, uint32_t beats) {
+  /// A matrix's beats are the same in every channel.
+  void weights(const Descriptor& d) {
+    const uint32_t beats = matrix_shape(d, C::weight_channels).beats;
     for (uint32_t c = 0; c < C::weight_channels; ++c) {
 #pragma HLS UNROLL
       wires_.channel_commands[c].write(
-          ChannelCommand{ChannelCommand::weights, d.field(field::matmul::weight_offset) + skip, beats, 0, 0});
-    }
-  }
-
-  /// Asks for the beginning of the next matrix. No more than the streams hold: a channel that waits for room
-  /// in its stream of weights could never deliver the keys on which the weights' consumer waits.
-  void fetch_ahead(uint32_t index) {
-    if (ahead_ > 0) return;
-    for (uint32_t next = index + 1; next < job_.command_count; ++next) {
-      const Descriptor d = load_descriptor(io_[job_.command_offset + next]);
-      if (d.operation() != operation::matmul && d.operation() != operation::logits) continue;
-      if (check(d) != status_code::ok || first_token(d, job_) >= job_.tokens) return;
-      const uint32_t beats = matrix_shape(d, C::weight_channels).beats;
-      ahead_ = beats < C::prefetch_beats ? beats : C::prefetch_beats;
-      weights(d, 0, ahead_);
-      return;
+          ChannelCommand::burst(ChannelCommand::weights, d.field(field::matmul::weight_offset), beats));
     }
   }
 
@@ -163,8 +188,9 @@ class Sequencer {
         for (uint32_t values = 0; values < 2; ++values) {
 #pragma HLS PIPELINE II = 1
           const uint32_t region = cache_region(c, head / C::kv_channels, values != 0);
-          wires_.channel_commands[C::first_kv_channel + head % C::kv_channels].write(ChannelCommand{
-              ChannelCommand::write, cache_block(c, region, slot), 0, c.head_dim, slot % kv_block_slots});
+          wires_.channel_commands[C::first_kv_channel + head % C::kv_channels].write(
+              ChannelCommand{ChannelCommand::write, cache_block(c, region, slot), 0, 0, 0, c.head_dim,
+                             slot % kv_block_slots});
         }
       }
     }
@@ -177,15 +203,17 @@ class Sequencer {
       const uint32_t blocks = SlotWalk(c, position(t)).blocks();
       for (uint32_t wave = 0; wave < waves.count; ++wave) {
         const uint32_t first = waves.first_kv_head(wave);
-        wires_.deal_jobs.write(DealJob{false, first % C::kv_channels, waves.units(wave), waves.queries(wave),
-                                       blocks, c.block_beats});
+        wires_.deal_jobs.write(
+            DealJob{false, first % C::kv_channels, waves.lanes(wave), blocks, c.block_beats});
         for (uint32_t unit = 0; unit < waves.units(wave); ++unit) {
-          for (uint32_t values = 0; values < 2; ++values) {
-#pragma HLS PIPELINE II = 1
-            const uint32_t region = cache_region(c, (first + unit) / C::kv_channels, values != 0);
-            wires_.channel_commands[C::first_kv_channel + (first + unit) % C::kv_channels].write(
-                ChannelCommand{ChannelCommand::cache, region, blocks * c.block_beats, 0, 0});
-          }
+          auto& channel = wires_.channel_commands[C::first_kv_channel + (first + unit) % C::kv_channels];
+          const uint32_t keys = cache_region(c, (first + unit) / C::kv_channels, false);
+          const uint32_t values = cache_region(c, (first + unit) / C::kv_channels, true);
+          channel.write(ChannelCommand::burst(ChannelCommand::cache, keys, blocks * c.block_beats));
+          // The weights of the values wait for all their scales, so these come first.
+          channel.write(ChannelCommand{ChannelCommand::cache, values, 1, blocks, c.block_beats, 0, 0});
+          channel.write(ChannelCommand{ChannelCommand::cache, values + 1, c.block_beats - 1, blocks,
+                                       c.block_beats, 0, 0});
         }
       }
     }
@@ -195,8 +223,8 @@ class Sequencer {
   const Job job_;
   Wires<C, Numbers>& wires_;
   DistanceTable distances_;
-  /// Beats of the next matrix that are asked for already.
-  uint32_t ahead_ = 0;
+  /// Whether the next attend descriptor's queries and key means are on their way already.
+  bool prepared_ = false;
 };
 
 }  // namespace accel::dataflow

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "accllm/descriptor.hpp"
+#include "tokens.hpp"
 
 /// \file
 /// The cache as it lies in memory, sinks and window in one circular buffer: attention walks it slot by slot,
@@ -42,21 +43,23 @@ class SlotWalk {
 };
 
 /// Waves of an attend descriptor: as many heads of keys and values as there are lanes for their query heads
-/// and channels to read them from. A head with more queries than lanes takes several waves.
+/// and channels to read them from, rounded down to a power of two, so that a lane has few channels to choose
+/// from. A head with more queries than lanes takes several waves.
 template <class C>
 struct Waves {
   uint32_t kv_heads;
   uint32_t group;
   /// Waves of one head.
   uint32_t rounds;
-  /// Heads of keys and values in a wave.
+  /// Heads of keys and values in a wave; lane l takes its beats from the (l mod heads_at_once)-th of them.
   uint32_t heads_at_once;
   uint32_t count;
 
   Waves(const CacheShape& c, uint32_t heads)
-      : kv_heads(c.kv_heads), group(heads / c.kv_heads), rounds(ceil_div(group, C::lanes)) {
+      : kv_heads(c.kv_heads), group(heads / c.kv_heads), rounds(ceil_div(group, C::lanes)), heads_at_once(1) {
     const uint32_t fit = group < C::lanes ? C::lanes / group : 1;
-    heads_at_once = fit < C::kv_channels ? fit : C::kv_channels;
+    const uint32_t most = fit < C::kv_channels ? fit : C::kv_channels;
+    while (2 * heads_at_once <= most) heads_at_once *= 2;
     count = ceil_div(kv_heads, heads_at_once) * rounds;
   }
 
@@ -71,11 +74,13 @@ struct Waves {
     const uint32_t left = group - first_query(wave);
     return left < C::lanes ? left : C::lanes;
   }
-  uint32_t lanes(uint32_t wave) const { return units(wave) * queries(wave); }
-  uint32_t kv_head(uint32_t wave, uint32_t lane) const { return first_kv_head(wave) + lane / queries(wave); }
+  LaneSet lanes(uint32_t wave) const {
+    return LaneSet{heads_at_once * queries(wave), heads_at_once, units(wave)};
+  }
+  uint32_t kv_head(uint32_t wave, uint32_t lane) const { return first_kv_head(wave) + lane % heads_at_once; }
   /// Query head of the model that a lane serves.
   uint32_t head(uint32_t wave, uint32_t lane) const {
-    return kv_head(wave, lane) * group + first_query(wave) + lane % queries(wave);
+    return kv_head(wave, lane) * group + first_query(wave) + lane / heads_at_once;
   }
 };
 

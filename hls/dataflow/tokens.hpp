@@ -25,11 +25,17 @@ struct ChannelCommand {
   uint32_t kind;
   /// First beat; for `write` the block's.
   uint32_t first;
+  /// weights, cache: beats of a run, how many runs, and from the start of one run to the next.
   uint32_t beats;
-  /// write: elements of a vector.
+  uint32_t runs;
+  uint32_t stride;
+  /// write: elements of a vector, and the slot's place in its block.
   uint32_t size;
-  /// write: the slot's place in its block.
   uint32_t lane;
+
+  static ChannelCommand burst(Kind kind, uint32_t first, uint32_t beats) {
+    return {kind, first, beats, 1, 0, 0, 0};
+  }
 };
 
 /// Beats of the table port, for the vector engine or for the memory of distances.
@@ -40,80 +46,158 @@ struct TableCommand {
   uint32_t beats;
 };
 
-/// A descriptor for the vector engine, or the end of the job with its outcome.
+/// Work of the vector engine.
 struct EngineCommand {
-  bool end;
+  enum Kind : uint32_t {
+    /// The job is over; `code` and `index` say how.
+    end,
+    execute,
+    /// A matrix whose rows the next descriptor (`then`) takes as they come: an addition to x, or SiLU with g.
+    execute_both,
+    /// The queries of an attend descriptor that comes soon: q is complete, k and v are not.
+    prepare,
+  };
+  uint32_t kind;
   uint32_t code;
   uint32_t index;
   Descriptor descriptor;
+  Descriptor then;
 };
 
-/// A matrix for the activation feed and for the end of the rows.
+/// A matrix for the end of the rows.
 template <class C>
 struct MatrixJob {
   bool stop;
   uint32_t tiles;
-  uint32_t groups;
-  uint32_t format;
   uint32_t tokens;
+  /// Tokens whose sums come together.
+  uint32_t at_once;
   uint32_t rows;
   float scale[C::block_tokens];
 };
 
-/// First beat of a matrix on the chain of activations, and what an array reads from it.
-struct ArrayJob {
-  bool stop;
-  uint32_t tiles;
-  uint32_t groups;
-  uint32_t format;
-  uint32_t tokens;
+/// Lanes of a wave that have a query head: those of `heads` heads of keys and values, `stride` lanes apart.
+struct LaneSet {
+  uint32_t lanes;
+  uint32_t stride;
+  uint32_t heads;
 
-  Beat beat() const {
-    Beat b = zero_beat();
-    set_word(b, 0, stop ? 1 : 0);
-    set_word(b, 1, tiles);
-    set_word(b, 2, groups);
-    set_word(b, 3, format);
-    set_word(b, 4, tokens);
-    return b;
-  }
-  static ArrayJob from(const Beat& b) {
-    return {get_word(b, 0) != 0, get_word(b, 1), get_word(b, 2), get_word(b, 3), get_word(b, 4)};
-  }
+  bool has(uint32_t lane) const { return lane < lanes && lane % stride < heads; }
 };
 
-/// Sums of one tile and token, four rows, with the rows' exponents.
-template <class Numbers>
-struct TileSum {
-  typename Numbers::template Int<48> sum[tile_rows];
-  int8_t exponent[tile_rows];
-};
-
-/// Four finished rows of a token.
-struct TileResult {
-  float value[tile_rows];
-};
-
-/// Which lanes share the beats of which channels in one wave of attention.
-struct DealJob {
-  bool stop;
-  /// First cache channel and how many heads of keys and values, in channels that follow each other.
-  uint32_t first_channel;
-  uint32_t units;
-  /// Lanes of each head.
-  uint32_t queries;
-  uint32_t blocks;
-  uint32_t block_beats;
-};
-
-/// Attention of one token and query head.
+/// Attention of one token, a query head in every lane of a wave.
 struct AttentionJob {
   bool stop;
   bool centered;
   uint32_t position;
-  uint32_t sink_position;
   float score_scale;
+  /// What the stages need of it: elements of a head, sinks, window and ring.
   CacheShape cache;
+
+  static AttentionJob stopping() {
+    AttentionJob job = {};
+    job.stop = true;
+    return job;
+  }
+};
+
+/// What the arrays do next, told along the chain.
+struct ArrayJob {
+  enum Kind : uint32_t { stop, matrix, attention };
+  uint32_t kind;
+  /// matrix
+  uint32_t tiles;
+  uint32_t groups;
+  uint32_t format;
+  uint32_t tokens;
+  /// The feed has the activations already: those of the matrix before. The arrays need not know.
+  bool keeps_codes;
+  /// attention: arrays that have a query head, and their common job.
+  LaneSet lanes;
+  AttentionJob wave;
+
+  Beat beat() const {
+    Beat b = zero_beat();
+    set_word(b, 0, kind);
+    if (kind == matrix) {
+      set_word(b, 1, tiles);
+      set_word(b, 2, groups);
+      set_word(b, 3, format);
+      set_word(b, 4, tokens);
+    } else if (kind == attention) {
+      set_word(b, 1, lanes.lanes);
+      set_word(b, 9, lanes.stride);
+      set_word(b, 10, lanes.heads);
+      set_word(b, 2, wave.centered ? 1 : 0);
+      set_word(b, 3, wave.position);
+      set_word(b, 4, bits_of(wave.score_scale));
+      set_word(b, 5, wave.cache.head_dim);
+      set_word(b, 6, wave.cache.sinks);
+      set_word(b, 7, wave.cache.window);
+      set_word(b, 8, wave.cache.ring);
+    }
+    return b;
+  }
+  static ArrayJob from(const Beat& b) {
+    ArrayJob out = {};
+    out.kind = get_word(b, 0);
+    if (out.kind == matrix) {
+      out.tiles = get_word(b, 1);
+      out.groups = get_word(b, 2);
+      out.format = get_word(b, 3);
+      out.tokens = get_word(b, 4);
+    } else if (out.kind == attention) {
+      out.lanes = LaneSet{get_word(b, 1), get_word(b, 9), get_word(b, 10)};
+      out.wave.centered = get_word(b, 2) != 0;
+      out.wave.position = get_word(b, 3);
+      out.wave.score_scale = float_of(get_word(b, 4));
+      out.wave.cache.head_dim = get_word(b, 5);
+      out.wave.cache.sinks = get_word(b, 6);
+      out.wave.cache.window = get_word(b, 7);
+      out.wave.cache.ring = get_word(b, 8);
+    }
+    return out;
+  }
+};
+
+/// The chain of activations from array to array: a group of two tokens, or a job in the first beat.
+struct ChainBeat {
+  Beat token[2];
+};
+
+/// Sums of one tile, four rows by two tokens, with the rows' exponents.
+template <class Numbers>
+struct TileSums {
+  typename Numbers::template Int<48> sum[tile_rows][2];
+  int8_t exponent[tile_rows];
+};
+
+/// Four finished rows of two tokens.
+struct TileResult {
+  float value[tile_rows][2];
+};
+
+/// q . k of two keys.
+struct KeyDots {
+  int32_t low;
+  int32_t high;
+};
+
+/// Eight elements of a block's weighted values, of eighteen bits, and their shift to the head's exponent.
+struct BlockSums {
+  static constexpr uint32_t elements = 8;
+  int32_t sum[elements];
+  int32_t shift;
+};
+
+/// Which lanes share the beats of which channels in one wave of attention: the n-th head's lie in the n-th
+/// channel from the first on.
+struct DealJob {
+  bool stop;
+  uint32_t first_channel;
+  LaneSet lanes;
+  uint32_t blocks;
+  uint32_t block_beats;
 };
 
 /// What a query head brings beside its codes.
@@ -134,8 +218,7 @@ struct CenteringJob {
   uint32_t rows;
   uint32_t position;
   uint32_t sink_position;
-  /// Lanes at work.
-  uint32_t lanes;
+  LaneSet lanes;
   CacheShape cache;
 };
 
@@ -153,9 +236,10 @@ struct StoreBeat {
   Beat beat;
 };
 
-/// Weights of a probability for the codes of its value.
-struct SlotWeight {
-  int32_t factor;
+/// Weights of the values that one beat of codes holds, and the shift of their block.
+struct WeightPair {
+  int32_t first;
+  int32_t second;
   int32_t shift;
 };
 
@@ -171,25 +255,28 @@ struct HeadSum {
 template <class C>
 constexpr uint32_t query_beats = 2 * ceil_div(C::head_dim, beat_bytes);
 
+/// Arrays: as many as there are weight channels, or lanes if these are more.
+template <class C>
+constexpr uint32_t arrays = C::lanes > C::weight_channels ? C::lanes : C::weight_channels;
+
 /// Depths that follow from what a stage must hold before the next can start.
 template <class C>
 struct Depth {
   /// A query waits while the one before is at work.
   static constexpr uint32_t queries = query_beats<C>;
   static constexpr uint32_t head = 2;
-  /// All scores of a head wait for its maximum.
+  /// All scores of a head wait for the largest.
   static constexpr uint32_t scores = C::slots;
-  /// All values' codes of a head wait for the largest exponent.
-  static constexpr uint32_t value_codes =
-      C::slots / kv_block_slots * ceil_div(kv_block_slots * C::head_dim / 2, beat_bytes);
-  static constexpr uint32_t value_scales = 16;
-  static constexpr uint32_t weights = 4 * kv_block_slots;
+  /// All mean terms of a head, which is made before its keys arrive.
+  static constexpr uint32_t means = C::slots;
+  static constexpr uint32_t scales = 4;
+  static constexpr uint32_t dots = kv_block_slots;
+  static constexpr uint32_t weights = 2 * kv_block_slots;
+  static constexpr uint32_t block_sums = kv_block_slots;
   static constexpr uint32_t outputs = ceil_div(C::head_dim, beat_words);
-  static constexpr uint32_t sums = C::head_dim;
-  static constexpr uint32_t means = 64;
   static constexpr uint32_t table = 64;
   static constexpr uint32_t store = 16;
-  static constexpr uint32_t tile_sums = 2 * C::block_tokens;
+  static constexpr uint32_t tile_sums = ceil_div(C::block_tokens, 2) + 2;
   static constexpr uint32_t results = 64;
   static constexpr uint32_t codes = 64;
   static constexpr uint32_t cache_writes = 2 * (1 + ceil_div(C::head_dim, 128));

@@ -24,33 +24,33 @@ struct Wires {
   hls::stream<Beat, D::table> distances;
 
   // Matrices.
-  hls::stream<MatrixJob<C>, 2> feed_jobs;
+  hls::stream<ArrayJob, 4> feed_jobs;
   hls::stream<MatrixJob<C>, 2> row_jobs;
   hls::stream<Beat, D::codes> codes;
-  hls::stream<Beat, C::chain_fifo> chain[C::weight_channels];
-  hls::stream<TileSum<Numbers>, D::tile_sums> tile_sums[C::weight_channels];
+  hls::stream<ChainBeat, C::chain_fifo> chain[arrays<C>];
+  hls::stream<TileSums<Numbers>, D::tile_sums> tile_sums[C::weight_channels];
   hls::stream<TileResult, D::results> results;
 
   // Attention.
   hls::stream<DealJob, C::command_fifo> deal_jobs;
-  hls::stream<Beat, C::key_fifo> keys[C::lanes];
-  hls::stream<Beat, D::value_scales> value_scales[C::lanes];
-  hls::stream<Beat, D::value_codes> value_codes[C::lanes];
-  hls::stream<AttentionJob, 2> attention_jobs[C::lanes];
+  hls::stream<Beat, D::scales> key_scales[C::lanes];
+  hls::stream<Beat, D::scales> value_scales[C::lanes];
+  hls::stream<Beat, C::key_fifo> cache_codes[C::lanes];
   hls::stream<Beat, D::queries> queries[C::lanes];
   hls::stream<QueryScalars, 2> query_scalars[C::lanes];
   hls::stream<CenteringJob, 2> centering_jobs;
   hls::stream<Beat, D::codes> centering_codes;
   hls::stream<float, C::lanes> centering_factors;
   hls::stream<float, D::means> means[C::lanes];
+  hls::stream<AttentionJob, D::head> score_jobs[C::lanes];
+  hls::stream<KeyDots, D::dots> dots[C::lanes];
   hls::stream<AttentionJob, D::head> weigh_jobs[C::lanes];
   hls::stream<float, D::scores> scores[C::lanes];
   hls::stream<float, 2> largest[C::lanes];
-  hls::stream<AttentionJob, D::head> value_jobs[C::lanes];
-  hls::stream<SlotWeight, D::weights> slot_weights[C::lanes];
-  hls::stream<HeadSum, 2> heads[C::lanes];
+  hls::stream<WeightPair, D::weights> value_weights[C::lanes];
   hls::stream<AttentionJob, D::head> finish_jobs[C::lanes];
-  hls::stream<int64_t, D::sums> sums[C::lanes];
+  hls::stream<HeadSum, 2> heads[C::lanes];
+  hls::stream<BlockSums, D::block_sums> block_sums[C::lanes];
   hls::stream<Beat, D::outputs> outputs[C::lanes];
 
   // The cache's way in, and io's way out.
@@ -60,27 +60,48 @@ struct Wires {
   hls::stream<bool, 1> cache_flags;
   hls::stream<StoreBeat, D::store> store;
 
+  // Samples of the clock.
+  hls::stream<bool, 1> clock_requests;
+  hls::stream<uint64_t, 1> clock_times;
+
+  /// The ends of a lane's streams between its array and the stages of attention.hpp.
+  struct Lane {
+    hls::stream<AttentionJob, D::head>* jobs;
+    hls::stream<Beat, D::queries>* queries;
+    hls::stream<Beat, C::key_fifo>* codes;
+    hls::stream<WeightPair, D::weights>* weights;
+    hls::stream<KeyDots, D::dots>* dots;
+    hls::stream<BlockSums, D::block_sums>* sums;
+  };
+  /// Null pointers for an array that has no lane.
+  Lane lane(uint32_t array) {
+#pragma HLS INLINE
+    if (array >= C::lanes) return Lane{};
+    return Lane{&score_jobs[array],    &queries[array], &cache_codes[array],
+                &value_weights[array], &dots[array],    &block_sums[array]};
+  }
+
   Wires() {
     name_streams(channel_commands, "channel commands");
     name_streams(weights, "weights");
     name_streams(cache, "cache");
-    name_streams(keys, "keys");
+    name_streams(key_scales, "key scales");
     name_streams(value_scales, "value scales");
-    name_streams(value_codes, "value codes");
+    name_streams(cache_codes, "cache codes");
+    name_streams(score_jobs, "score jobs");
+    name_streams(dots, "dots");
+    name_streams(block_sums, "block sums");
     name_streams(chain, "chain");
     name_streams(tile_sums, "tile sums");
-    name_streams(attention_jobs, "attention jobs");
     name_streams(queries, "queries");
     name_streams(query_scalars, "query scalars");
     name_streams(means, "means");
     name_streams(weigh_jobs, "weigh jobs");
     name_streams(scores, "scores");
     name_streams(largest, "largest");
-    name_streams(value_jobs, "value jobs");
-    name_streams(slot_weights, "slot weights");
+    name_streams(value_weights, "value weights");
     name_streams(heads, "heads");
     name_streams(finish_jobs, "finish jobs");
-    name_streams(sums, "sums");
     name_streams(outputs, "outputs");
     name_streams(cache_vectors, "cache vectors");
 #ifdef ACCLLM_BOUNDED_STREAMS
@@ -102,6 +123,8 @@ struct Wires {
     cache_floats.set_name("cache floats");
     cache_flags.set_name("cache flags");
     store.set_name("store");
+    clock_requests.set_name("clock requests");
+    clock_times.set_name("clock times");
 #endif
   }
 };

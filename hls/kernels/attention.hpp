@@ -136,10 +136,17 @@ struct CodeWeight {
   int32_t shift;
 };
 
+/// How far the sum of a block's codes is shifted to the common exponent; negative where it is too small to
+/// count.
+inline int32_t block_shift(int32_t block_exponent, int32_t code_exponent) {
+#pragma HLS INLINE
+  return sum_fraction_bits - (code_exponent - block_exponent);
+}
+
 inline CodeWeight code_weight(float weighted, int32_t block_exponent, int32_t code_exponent) {
 #pragma HLS INLINE
   CodeWeight out;
-  out.shift = sum_fraction_bits - (code_exponent - block_exponent);
+  out.shift = block_shift(block_exponent, code_exponent);
   out.factor = 0;
   if (!(weighted > 0.0f) || out.shift < 0) {
     out.shift = -1;
@@ -189,10 +196,11 @@ inline void weigh_values(const CacheShape& c, const AttentionSpan& span, float l
 }
 
 /// Rotates a head's output back; the rotation is its own inverse but for a factor.
-inline void rotate_output(float* output, uint32_t head_dim) {
-  hadamard(output, head_dim);
+template <uint32_t Most = limit::head_dim>
+void rotate_output(float* output, uint32_t head_dim) {
+  hadamard<Most>(output, head_dim);
   const float normalize = 1.0f / static_cast<float>(hadamard_size(head_dim));
-  for (uint32_t e = 0; e < head_dim; ++e) output[e] = output[e] * normalize;
+  for (uint32_t e = 0; e < Most && e < head_dim; ++e) output[e] = output[e] * normalize;
 }
 
 /// Attention of one token over all its query heads; the result is quantized to the token's int8 codes.
@@ -204,6 +212,7 @@ inline void attend(const Ports& ports, const Descriptor& d, const Beat* record, 
   const bool rotate = d.has(flag::hadamard);
   const uint32_t position = get_word(record[0], token_field::position);
   const AttentionSpan span = attention_span(c, position);
+  AbsMax largest_output;
   for (uint32_t head = 0; head < heads; ++head) {
     const uint32_t kv_head = head / group;
     const float* q = act.q[token] + head * c.head_dim;
@@ -224,8 +233,10 @@ inline void attend(const Ports& ports, const Descriptor& d, const Beat* record, 
     float* output = scratch.output + head * c.head_dim;
     weigh_values(c, span, largest, kv, cache_region(c, in_channel, true), scratch, output);
     if (rotate) rotate_output(output, c.head_dim);
+    for (uint32_t e = 0; e < c.head_dim; ++e) largest_output.take(output[e]);
   }
-  act.a_scale[token] = quantize_activations(scratch.output, heads * c.head_dim, act.a[token], act.non_finite);
+  act.a_scale[token] =
+      quantize_activations(scratch.output, largest_output, heads * c.head_dim, act.a[token], act.non_finite);
 }
 
 }  // namespace accel

@@ -21,9 +21,10 @@ bool valid_cache(const Descriptor& d) {
   const uint32_t sinks = d.field(field::rope_kv::sinks);
   const uint32_t window = d.field(field::rope_kv::window);
   const uint32_t ring = d.field(field::rope_kv::ring);
-  return in_range(head_dim, L::head_dim) && head_dim % 2 == 0 && in_range(kv_heads, L::head_elements) &&
-         kv_heads * head_dim <= L::head_elements && in_range(window, L::span) && sinks <= L::span &&
-         ring >= window + L::block_tokens - 1 && ring <= L::slots && sinks + ring <= L::slots;
+  return in_range(head_dim, L::head_dim) && head_dim % L::head_step == 0 &&
+         in_range(kv_heads, L::head_elements) && kv_heads * head_dim <= L::head_elements &&
+         in_range(window, L::span) && sinks <= L::span && ring >= window + L::block_tokens - 1 &&
+         ring <= L::slots && sinks + ring <= L::slots;
 }
 
 /// Whether a descriptor's sizes are within the maxima L; nothing of it is executed otherwise.

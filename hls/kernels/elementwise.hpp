@@ -11,6 +11,7 @@ namespace accel {
 inline void embed(const Beat* row, uint32_t hidden, float* x) {
   for (uint32_t i = 0; i < hidden; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS UNROLL factor = timing_parameter::float_lanes
     x[i] = from_half(get_bits(row[i / 32], (i % 32) * 16, 16));
   }
 }
@@ -36,11 +37,13 @@ template <class L>
 void silu_mul(ActivationsOf<L>& act, uint32_t token, uint32_t length) {
   float* g = act.g[token];
   const float* u = act.u[token];
+  AbsMax largest;
   for (uint32_t i = 0; i < length; ++i) {
 #pragma HLS PIPELINE II = 1
     g[i] = silu_mul_element(g[i], u[i]);
+    largest.take(g[i]);
   }
-  act.a_scale[token] = quantize_activations(g, length, act.a[token], act.non_finite);
+  act.a_scale[token] = quantize_activations(g, largest, length, act.a[token], act.non_finite);
 }
 
 /// x = x + y of one token.
@@ -48,6 +51,7 @@ template <class L>
 void add(ActivationsOf<L>& act, uint32_t token, uint32_t length) {
   for (uint32_t i = 0; i < length; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS UNROLL factor = timing_parameter::float_lanes
     act.x[token][i] = act.x[token][i] + act.y[token][i];
   }
 }

@@ -46,17 +46,20 @@ inline void read_cached(const Beat* kv, const CacheShape& c, uint32_t region, ui
 }
 
 /// A vector in 4 bits: codes, and float16 scale and minimum in one word.
-struct PackedVector {
-  uint8_t codes[limit::head_dim];
+template <uint32_t Most = limit::head_dim>
+struct PackedVectorOf {
+  uint8_t codes[Most];
   uint32_t pair;
 };
+using PackedVector = PackedVectorOf<>;
 
 /// Quantizes a vector to 4 bits (docs/numerics.md, "ropeKv").
-inline void quantize_cached(const float* w, uint32_t head_dim, PackedVector& out, bool& non_finite) {
+template <uint32_t Most = limit::head_dim>
+void quantize_cached(const float* w, uint32_t head_dim, PackedVectorOf<Most>& out, bool& non_finite) {
   AbsMax largest;
   float low = w[0];
   float high = w[0];
-  for (uint32_t d = 0; d < head_dim; ++d) {
+  for (uint32_t d = 0; d < Most && d < head_dim; ++d) {
 #pragma HLS PIPELINE II = 1
     largest.take(w[d]);
     low = w[d] < low ? w[d] : low;
@@ -74,7 +77,7 @@ inline void quantize_cached(const float* w, uint32_t head_dim, PackedVector& out
   const float minimum = from_half(minimum16);
   const float inverse = scale16 == 0 ? 0.0f : 1.0f / from_half(scale16);
   out.pair = scale16 | (minimum16 << 16);
-  for (uint32_t d = 0; d < head_dim; ++d) {
+  for (uint32_t d = 0; d < Most && d < head_dim; ++d) {
 #pragma HLS PIPELINE II = 1
     const float above = w[d] - minimum;
     out.codes[d] = static_cast<uint8_t>(scale16 == 0 ? 0 : round_even(clamp(above * inverse, 0.0f, 15.0f)));

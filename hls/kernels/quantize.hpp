@@ -43,19 +43,16 @@ struct Quantizer {
   }
 };
 
-/// Quantizes `length` values to int8 codes and pads the codes with zeros to whole groups.
-/// \return the scale; sets `non_finite` where a value is infinite or NaN.
-inline float quantize_activations(const float* values, uint32_t length, int8_t* codes, bool& non_finite) {
-  AbsMax largest;
-  for (uint32_t i = 0; i < length; ++i) {
-#pragma HLS PIPELINE II = 1
-    largest.take(values[i]);
-  }
+/// Quantizes `length` values, whose largest is known, to int8 codes and pads the codes with zeros to whole
+/// groups. \return the scale; sets `non_finite` where a value is infinite or NaN.
+inline float quantize_activations(const float* values, const AbsMax& largest, uint32_t length, int8_t* codes,
+                                  bool& non_finite) {
   if (!largest.finite()) non_finite = true;
   const Quantizer quantizer(largest, 127.0f);
   const uint32_t padded = ceil_div(length, group_size) * group_size;
   for (uint32_t i = 0; i < padded; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS UNROLL factor = timing_parameter::float_lanes
     codes[i] = i < length ? static_cast<int8_t>(quantizer.code(values[i])) : int8_t{0};
   }
   return quantizer.scale;

@@ -10,26 +10,29 @@
 namespace accel {
 
 /// A rotated query in 8 bits.
-struct QuantizedQuery {
-  int32_t codes[limit::head_dim];
+template <uint32_t Most = limit::head_dim>
+struct QuantizedQueryOf {
+  int32_t codes[Most];
   int32_t sum;
   float scale;
 };
+using QuantizedQuery = QuantizedQueryOf<>;
 
-inline QuantizedQuery quantize_query(const float* q, uint32_t head_dim, const Beat* record, uint32_t cos_word,
-                                     bool rotate, bool& non_finite) {
-  float v[limit::head_dim];
-  for (uint32_t i = 0; i < head_dim; ++i) v[i] = q[i];
-  rope(v, head_dim, record, cos_word);
-  if (rotate) hadamard(v, head_dim);
+template <uint32_t Most = limit::head_dim>
+QuantizedQueryOf<Most> quantize_query(const float* q, uint32_t head_dim, const Beat* record,
+                                      uint32_t cos_word, bool rotate, bool& non_finite) {
+  float v[Most];
+  for (uint32_t i = 0; i < Most && i < head_dim; ++i) v[i] = q[i];
+  rope<Most>(v, head_dim, record, cos_word);
+  if (rotate) hadamard<Most>(v, head_dim);
   AbsMax largest;
-  for (uint32_t i = 0; i < head_dim; ++i) largest.take(v[i]);
+  for (uint32_t i = 0; i < Most && i < head_dim; ++i) largest.take(v[i]);
   if (!largest.finite()) non_finite = true;
   const Quantizer quantizer(largest, 127.0f);
-  QuantizedQuery out;
+  QuantizedQueryOf<Most> out;
   out.scale = quantizer.scale;
   out.sum = 0;
-  for (uint32_t i = 0; i < head_dim; ++i) {
+  for (uint32_t i = 0; i < Most && i < head_dim; ++i) {
     out.codes[i] = quantizer.code(v[i]);
     out.sum += out.codes[i];
   }
@@ -37,17 +40,20 @@ inline QuantizedQuery quantize_query(const float* q, uint32_t head_dim, const Be
 }
 
 /// What key centering gives back to a score: q . R(mu), which depends only on the query and the distance.
-struct MeanTerm {
-  int32_t codes[limit::head_dim];
+template <uint32_t Most = limit::head_dim>
+struct MeanTermOf {
+  int32_t codes[Most];
   float factor;
 };
+using MeanTerm = MeanTermOf<>;
 
-inline MeanTerm mean_term(const float* q, const Beat* means, uint32_t mean_word, uint32_t head_dim,
-                          float mean_scale, bool& non_finite) {
-  float v[limit::head_dim];
+template <uint32_t Most = limit::head_dim>
+MeanTermOf<Most> mean_term(const float* q, const Beat* means, uint32_t mean_word, uint32_t head_dim,
+                           float mean_scale, bool& non_finite) {
+  float v[Most];
   const uint32_t half = head_dim / 2;
   AbsMax largest;
-  for (uint32_t i = 0; i < half; ++i) {
+  for (uint32_t i = 0; i < Most / 2 && i < half; ++i) {
     const float low = load_float(means, mean_word + i);
     const float high = load_float(means, mean_word + half + i);
     const float low_low = q[i] * low;
@@ -61,9 +67,9 @@ inline MeanTerm mean_term(const float* q, const Beat* means, uint32_t mean_word,
   }
   if (!largest.finite()) non_finite = true;
   const Quantizer quantizer(largest, 32767.0f);
-  MeanTerm out;
+  MeanTermOf<Most> out;
   out.factor = quantizer.scale * mean_scale;
-  for (uint32_t i = 0; i < head_dim; ++i) out.codes[i] = quantizer.code(v[i]);
+  for (uint32_t i = 0; i < Most && i < head_dim; ++i) out.codes[i] = quantizer.code(v[i]);
   return out;
 }
 

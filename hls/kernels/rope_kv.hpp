@@ -8,8 +8,9 @@
 namespace accel {
 
 /// A key less its calibrated mean; `means` is null where keys are not centered.
-inline void center_key(const float* key, const Beat* means, uint32_t mean_word, uint32_t head_dim, float* v) {
-  for (uint32_t i = 0; i < head_dim; ++i) {
+template <uint32_t Most = limit::head_dim>
+void center_key(const float* key, const Beat* means, uint32_t mean_word, uint32_t head_dim, float* v) {
+  for (uint32_t i = 0; i < Most && i < head_dim; ++i) {
 #pragma HLS PIPELINE II = 1
     v[i] = means != nullptr ? key[i] - load_float(means, mean_word + i) : key[i];
   }

@@ -5,10 +5,12 @@
 namespace accel {
 
 /// RoPE of one head in place. `table` holds D/2 cosines from word `cos_word` on and D/2 sines behind them;
-/// element i is paired with i + D/2.
-inline void rope(float* v, uint32_t head_dim, const Beat* table, uint32_t cos_word) {
+/// element i is paired with i + D/2. Most: the longest head, by which loops unroll where a caller pipelines
+/// heads.
+template <uint32_t Most = limit::head_dim>
+void rope(float* v, uint32_t head_dim, const Beat* table, uint32_t cos_word) {
   const uint32_t half = head_dim / 2;
-  for (uint32_t i = 0; i < half; ++i) {
+  for (uint32_t i = 0; i < Most / 2 && i < half; ++i) {
 #pragma HLS PIPELINE II = 1
     const float c = load_float(table, cos_word + i);
     const float s = load_float(table, cos_word + half + i);
@@ -27,10 +29,11 @@ inline void rope(float* v, uint32_t head_dim, const Beat* table, uint32_t cos_wo
 inline uint32_t hadamard_size(uint32_t head_dim) { return head_dim & (~head_dim + 1); }
 
 /// Hadamard rotation of one head in place, block by block, not normalized.
-inline void hadamard(float* v, uint32_t head_dim) {
+template <uint32_t Most = limit::head_dim>
+void hadamard(float* v, uint32_t head_dim) {
   const uint32_t size = hadamard_size(head_dim);
-  for (uint32_t length = 1; length < size; length *= 2) {
-    for (uint32_t pair = 0; pair < head_dim / 2; ++pair) {
+  for (uint32_t length = 1; length < Most && length < size; length *= 2) {
+    for (uint32_t pair = 0; pair < Most / 2 && pair < head_dim / 2; ++pair) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS DEPENDENCE variable = v inter false
       const uint32_t low = (pair / length) * 2 * length + pair % length;

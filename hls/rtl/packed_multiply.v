@@ -1,11 +1,15 @@
-// Two codes (0 .. 3) by two activations (-127 .. 127), four products in one DSP48E2: (w1 2^20 + w0)(a1 2^10 + a0).
-// C model: accel::packed_multiply (hls/dataflow/multiplier.hpp). Three cycles, one result a cycle.
+// A multiplier of an array's first bank: one DSP48E2, (high 2^18 + low) (a1 2^10 + a0).
+// Two codes of two bits (low = w0, high = w1 << 2) by two activations (-127 .. 127): four products of ten bits.
+// Two codes of four bits by one factor (a0, ten bits, a1 = 0): two fields of 18 bits in `product`, to be summed as is.
+// C models: accel::pack_codes, pack_nibbles, dsp_multiply (hls/dataflow/multiplier.hpp). `product` takes two cycles,
+// its fields of ten bits three; one result a cycle.
 module packed_multiply (
-    input  wire              clk,
-    input  wire       [ 1:0] w0,
-    input  wire       [ 1:0] w1,
-    input  wire signed [ 7:0] a0,
+    input  wire               clk,
+    input  wire        [ 3:0] low,
+    input  wire        [ 3:0] high,
+    input  wire signed [ 9:0] a0,
     input  wire signed [ 7:0] a1,
+    output reg  signed [44:0] product,
     output wire signed [ 9:0] w0_a0,
     output wire signed [ 9:0] w0_a1,
     output wire signed [ 9:0] w1_a0,
@@ -14,11 +18,10 @@ module packed_multiply (
   // A and D lie in disjoint bits, so their sum is a concatenation and the pre-adder stays free.
   reg signed [26:0] weights;
   reg signed [17:0] activations;
-  reg signed [44:0] product;
   always @(posedge clk) begin
-    weights <= {5'd0, w1, 18'd0, w0};
+    weights <= {5'd0, high, 14'd0, low};
     // a1 2^10 + a0: the low field's sign is borrowed from the high one.
-    activations <= {a1 - {7'd0, a0[7]}, {2{a0[7]}}, a0};
+    activations <= {a1 - {7'd0, a0[9]}, a0};
     product <= weights * activations;
   end
   // Every field is short by one where what lies below is negative.

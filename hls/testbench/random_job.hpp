@@ -117,6 +117,12 @@ class RandomJob {
   }
 
   uint32_t status_code() const { return accel::get_word(io[status], accel::status_field::code); }
+  /// A counter of the status block.
+  uint64_t counter(uint32_t i) const {
+    const Beat& beat = io[status + 1 + i / 8];
+    return accel::get_word(beat, 2 * (i % 8)) | uint64_t{accel::get_word(beat, 2 * (i % 8) + 1)} << 32;
+  }
+  uint32_t commands() const { return static_cast<uint32_t>(commands_.size()); }
   /// Where the i-th descriptor lies, once a job is prepared.
   Beat& command(uint32_t i) { return io[command_offset_ + i]; }
   Beat& record(uint32_t token) { return io[records_ + token * stride_]; }

@@ -1,27 +1,55 @@
-// The processing elements for tb_rtl.cpp. Rows have a clock of their own: the multipliers' million inputs need not
-// move them. Rows of LUT multipliers differ by lut_multiply alone, which all inputs cover.
+// The processing elements for tb_rtl.cpp. Banks have a clock of their own: the multipliers' million inputs need not
+// move them.
 module rtl_top (
     input  wire         clk,
-    input  wire         rows_clk,
+    input  wire         bank_clk,
     input  wire [  1:0] w0,
     input  wire [  1:0] w1,
     input  wire [  7:0] a0,
     input  wire [  7:0] a1,
     output wire [ 39:0] packed_products,
-    output wire [ 39:0] lut_products,
-    input  wire [  7:0] code,
-    output wire [ 11:0] positions,
+    output wire [ 19:0] lut_products,
+    input  wire [  3:0] nibble_low,
+    input  wire [  3:0] nibble_high,
+    input  wire [  9:0] factor,
+    output wire [ 44:0] nibble_product,
+    input  wire [  1:0] mode,
+    input  wire [  3:0] weights,
+    input  wire [  7:0] input0,
+    input  wire [  7:0] key_low,
+    input  wire [  7:0] key_high,
+    input  wire [ 15:0] query,
+    input  wire [  7:0] value,
+    input  wire [  7:0] weight,
+    output wire [  3:0] low,
+    output wire [  3:0] high,
+    output wire [  9:0] factor0,
+    input  wire         dense,
+    input  wire         second_enable,
     input  wire [511:0] beat,
     input  wire [511:0] token0,
     input  wire [511:0] token1,
-    output wire [ 22:0] sparse_dsp,
-    output wire [ 63:0] dense_dsp
+    output wire [127:0] first,
+    output wire [127:0] second,
+    output wire [ 63:0] products0,
+    output wire [ 63:0] kept0,
+    output wire [ 63:0] products1,
+    output wire [ 63:0] kept1
 );
-  packed_multiply packed_pe (clk, w0, w1, a0, a1, packed_products[9:0], packed_products[19:10],
-      packed_products[29:20], packed_products[39:30]);
-  lut_multiply lut_pe (clk, w0, w1, a0, a1, lut_products[9:0], lut_products[19:10], lut_products[29:20],
-      lut_products[39:30]);
-  position_decoder decoder (code, positions[5:0], positions[11:6]);
-  sparse_row #(.USE_DSP(1)) sparse_row_dsp (rows_clk, beat[127:0], token0, sparse_dsp);
-  dense_pair #(.USE_DSP(1)) dense_pair_dsp (rows_clk, beat[127:0], beat[255:128], token0, token1, dense_dsp);
+  wire [44:0] unused_product;
+  wire [ 9:0] unused_field[0:3];
+  packed_multiply packed_pe (clk, {2'd0, w0}, {w1, 2'd0}, {{2{a0[7]}}, a0}, a1, unused_product, packed_products[9:0],
+      packed_products[19:10], packed_products[29:20], packed_products[39:30]);
+  lut_multiply lut_pe (clk, w0, w1, a0, a1, lut_products[9:0], lut_products[19:10]);
+  packed_multiply nibble_pe (clk, nibble_low, nibble_high, factor, 8'd0, nibble_product, unused_field[0],
+      unused_field[1], unused_field[2], unused_field[3]);
+  bank_operands operands (mode, weights, input0, key_low, key_high, query, value, weight, low, high, factor0);
+  genvar row;
+  generate
+    for (row = 0; row < 4; row = row + 1) begin : rows
+      row_decoder decoder (beat[128*row+64+:43], first[32*row+:32], second[32*row+:32]);
+    end
+  endgenerate
+  weight_bank #(.USE_DSP(1), .BANK(0)) bank0 (bank_clk, dense, beat, first, second, token0, products0, kept0);
+  second_bank bank1 (bank_clk, second_enable, dense, beat, first, second, token1, products1, kept1);
 endmodule

@@ -43,7 +43,7 @@ inline void run_functional(RandomJob& job) {
   execute_job(ports, 0, *chip, monitor);
 }
 
-template <class C, class Numbers, class Multiplier>
+template <class C, class Numbers>
 void run_dataflow(RandomJob& job) {
   static const auto chip = std::make_unique<dataflow::EngineMemory<C>>();
   const auto wires = std::make_unique<dataflow::Wires<C, Numbers>>();
@@ -52,7 +52,7 @@ void run_dataflow(RandomJob& job) {
   for (const std::vector<Beat>& channel : job.weights) weights.push_back(channel.data());
   for (std::vector<Beat>& channel : job.kv) kv.push_back(channel.data());
   const dataflow::Memories memory = {weights.data(), kv.data(), job.table.data(), job.io.data()};
-  dataflow::run_job<C, Numbers, Multiplier, Multiplier>(memory, 0, *chip, *wires);
+  dataflow::run_job<C, Numbers>(memory, 0, *chip, *wires);
 }
 
 }  // namespace bench

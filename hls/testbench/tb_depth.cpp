@@ -13,18 +13,14 @@ struct Whole : config::tiny {
   static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t kv_channels = 2;
 };
-/// Fetches more of the next matrix than its stream holds, in front of the keys.
-struct CutWeights : Whole {
-  static constexpr uint32_t weight_fifo = Whole::prefetch_beats / 2;
-};
-struct CutValues : Whole {};
+struct CutQueries : Whole {};
 struct CutScores : Whole {};
 
 }  // namespace
 
 template <>
-struct accel::dataflow::Depth<CutValues> : Depth<Whole> {
-  static constexpr uint32_t value_codes = 4;
+struct accel::dataflow::Depth<CutQueries> : Depth<Whole> {
+  static constexpr uint32_t queries = 1;
 };
 template <>
 struct accel::dataflow::Depth<CutScores> : Depth<Whole> {
@@ -36,10 +32,10 @@ namespace {
 template <class C>
 std::string deadlock_of() {
   constexpr uint32_t flags = flag::hadamard | flag::centered;
-  bench::RandomJob job({2, 2, 128, 192, 4, 4, 32, 1, 64, 4, 40, flags, {0, 0, 0, 0}, 0, true}, 3);
+  bench::RandomJob job({2, 2, 128, 192, 4, 4, 64, 1, 64, 4, 40, flags, {0, 0, 0, 0}, 0, true}, 3);
   job.job(2, 60, 1);
   try {
-    bench::run_dataflow<C, NativeNumbers, DspMultiplier>(job);
+    bench::run_dataflow<C, NativeNumbers>(job);
   } catch (const sim::Deadlock& deadlock) {
     return deadlock.what();
   }
@@ -55,8 +51,7 @@ void expect(const std::string& message, const char* part) {
 int main() {
   const std::string whole = deadlock_of<Whole>();
   bench::check(whole.empty(), whole.c_str());
-  expect(deadlock_of<CutWeights>(), "stage 'channel 0' waits, stream 'weights 0' full (depth 16)");
-  expect(deadlock_of<CutValues>(), "stage 'deal 0' waits, stream 'value codes 0' full (depth 4)");
+  expect(deadlock_of<CutQueries>(), "stage 'engine 0' waits, stream 'queries 0' full (depth 1)");
   expect(deadlock_of<CutScores>(), "stage 'score 0' waits, stream 'scores 0' full (depth 8)");
   return bench::finish("tb_depth");
 }

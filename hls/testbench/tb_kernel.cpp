@@ -5,7 +5,7 @@
 
 #include "accllm/descriptor.hpp"
 #include "check.hpp"
-#include "kernels/accllm.hpp"
+#include "kernels/top/u280.hpp"
 
 using accel::Beat;
 namespace field = accel::field;

@@ -19,9 +19,7 @@ static_assert((3 << (2 * packed_field_bits)) + 3 < (1 << (DspPorts::a_bits - 1))
 static_assert(highest * (1 << packed_field_bits) + highest < (1 << (DspPorts::b_bits - 1)) &&
                   lowest * (1 << packed_field_bits) + lowest >= -(1 << (DspPorts::b_bits - 1)),
               "two activations fit B");
-static_assert(15 * 255 < (1 << (packed_nibble_bits - 1)) &&
-                  (15 << packed_nibble_bits) + 15 < (1 << (DspPorts::a_bits - 1)),
-              "two nibbles fit A + D, their products with 8 bits fit the fields");
+static_assert((15 << packed_nibble_bits) + 15 < (1 << (DspPorts::a_bits - 1)), "two nibbles fit A + D");
 
 template <class Multiplier>
 void all_pairs() {
@@ -41,13 +39,13 @@ void all_pairs() {
   bench::check(wrong == 0, "2 x 2 products", wrong);
 }
 
-template <class Multiplier>
+/// One product each, all inputs.
 void all_nibbles() {
   uint32_t wrong = 0;
   for (uint32_t low = 0; low < 16; ++low) {
     for (uint32_t high = 0; high < 16; ++high) {
       for (int a = lowest; a <= 255; ++a) {
-        const NibbleProducts p = Multiplier::nibbles(low, high, a);
+        const NibbleProducts p = unpack_nibbles(dsp_multiply(pack_nibbles(low, high, a)));
         wrong += p.low != static_cast<int>(low) * a || p.high != static_cast<int>(high) * a;
       }
     }
@@ -55,12 +53,37 @@ void all_nibbles() {
   bench::check(wrong == 0, "nibble products", wrong);
 }
 
+/// Packed sums: 64 products with int8 (keys), 16 with eight bits (values), at their extremes and at random.
+void nibble_sums(int terms, int from, int to) {
+  bench::Random random(7);
+  uint32_t wrong = 0;
+  for (int round = 0; round < 20000; ++round) {
+    int64_t packed = 0;
+    int low_sum = 0;
+    int high_sum = 0;
+    for (int i = 0; i < terms; ++i) {
+      // The first four rounds are all extremes.
+      const uint32_t low = round < 4 ? 15u * (round & 1u) : random.below(16);
+      const uint32_t high = round < 4 ? 15u * (~round & 1u) : random.below(16);
+      const int any = from + static_cast<int>(random.below(static_cast<uint32_t>(to - from + 1)));
+      const int factor = round < 4 ? (round < 2 ? from : to) : any;
+      packed += dsp_multiply(pack_nibbles(low, high, factor));
+      low_sum += static_cast<int>(low) * factor;
+      high_sum += static_cast<int>(high) * factor;
+    }
+    const NibbleProducts p = unpack_nibbles(packed);
+    wrong += p.low != low_sum || p.high != high_sum;
+  }
+  bench::check(wrong == 0, "packed sums", wrong, terms);
+}
+
 }  // namespace
 
 int main() {
   all_pairs<DspMultiplier>();
   all_pairs<LutMultiplier>();
-  all_nibbles<DspMultiplier>();
-  all_nibbles<LutMultiplier>();
+  all_nibbles();
+  nibble_sums(64, lowest, highest);
+  nibble_sums(16, 0, 255);
   return bench::finish("tb_multiplier");
 }

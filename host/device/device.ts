@@ -62,6 +62,8 @@ export interface Kernel {
 export interface Device {
   /** For people: "emulator (fast)", "xilinx_u280_gen3x16_xdma_base_1". */
   readonly name: string;
+  /** The emulator: its kernel takes all that the format allows, a card's what it was compiled for. */
+  readonly emulated: boolean;
   /** UUID of the loaded xclbin, lower-case hex with dashes; undefined before `load`. */
   readonly uuid: string | undefined;
   /** Absent where there is no card. */

@@ -2,7 +2,7 @@ import { descriptorBytes, statusBeats, tokenRecordBeats } from "../../quant/form
 import { beatsOf, type ImageHeader, weightSection } from "../../quant/format/image-header.ts";
 import { type KvLayout, kvLayout } from "../../quant/format/kv-layout.ts";
 import { beatBytes, kvBlockSlots, limits } from "../../quant/format/limits.ts";
-import { windowProblem } from "../../quant/format/model-limits.ts";
+import { type Limits, modelLimitProblem, windowProblem } from "../../quant/format/model-limits.ts";
 import { kernelAbiVersion, type Platform } from "../../quant/format/platform.ts";
 import { DeviceError, InputError, UsageError } from "../errors.ts";
 import type { Descriptor } from "./commands.ts";
@@ -16,6 +16,8 @@ export interface PlanOptions {
   readonly window?: number | undefined;
   /** Whether the kernel writes out every activation. Default false. */
   readonly trace?: boolean | undefined;
+  /** Maxima of the kernel that will run; default: the format's, which the emulator takes. */
+  readonly kernelLimits?: Limits | undefined;
 }
 
 /** One buffer of the kernel. */
@@ -87,7 +89,8 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
   const tensors = modelTensors(header);
   const sinks = options.sinks ?? header.kv.sinks;
   const window = options.window ?? header.kv.window;
-  checkWindow(sinks, window);
+  checkModel(header, platform, options.kernelLimits);
+  checkWindow(sinks, window, options.kernelLimits);
 
   const kv = kvLayout(model, sinks, window, platform.kvChannels);
   const tableBeats = beatsOf(sectionBytes(header, "table"));
@@ -176,8 +179,17 @@ function checkPlatform(header: ImageHeader, platform: Platform): void {
   }
 }
 
-function checkWindow(sinks: number, window: number): void {
-  const problem = windowProblem(sinks, window);
+/** The card's kernel is compiled for less than the format allows; told before anything is allocated or sent. */
+function checkModel(header: ImageHeader, platform: Platform, most: Limits | undefined): void {
+  const problem = modelLimitProblem(header.model, most);
+  if (problem === undefined) return;
+  throw new InputError("KERNEL_LIMITS", `The model ${problem} (the kernel for ${platform.name}).`, {
+    hint: "The emulator takes it: --device emulator. The kernel's maxima are in quant/format/kernel-config.ts.",
+  });
+}
+
+function checkWindow(sinks: number, window: number, most: Limits | undefined): void {
+  const problem = windowProblem(sinks, window, most);
   if (problem === undefined) return;
   throw new UsageError("BAD_WINDOW", `The session cannot have ${problem}.`, {
     hint: "Choose other --sinks and --window.",

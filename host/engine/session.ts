@@ -1,3 +1,4 @@
+import { kernelConfigs } from "../../quant/format/kernel-config.ts";
 import { limits } from "../../quant/format/limits.ts";
 import { ropeFrequencies } from "../../quant/format/rope.ts";
 import type { Device } from "../device/device.ts";
@@ -61,7 +62,10 @@ export class Session implements TokenSession {
     try {
       throwIfAborted(options.signal);
       memory = new DeviceMemory(device);
-      const plan = planMemory(image.header, platformOfKernel(memory.kernel), options);
+      const platform = platformOfKernel(memory.kernel);
+      // The emulator runs the functional kernel, which has the format's maxima; a card what it was compiled for.
+      const kernelLimits = device.emulated ? undefined : kernelConfigs[platform.name]?.limits;
+      const plan = planMemory(image.header, platform, { ...options, kernelLimits });
       const upload = new ModelUpload(image, plan);
       memory.allocate(plan, (argument, bytes) => upload.hostMemory(argument, bytes));
       const frequencies = ropeFrequencies(image.header.model);

@@ -1,5 +1,5 @@
-import { descriptorFlags } from "../../quant/format/command.ts";
-import { beatBytes, kvBlockSlots } from "../../quant/format/limits.ts";
+import { activationBuffers, descriptorFlags } from "../../quant/format/command.ts";
+import { beatBytes, groupSize, kvBlockSlots } from "../../quant/format/limits.ts";
 import type { TimingParameters } from "../../quant/format/timing.ts";
 import { matrixLayout, type WeightFormat, weightFormats } from "../../quant/format/weight-layout.ts";
 import type { Descriptor } from "../engine/commands.ts";
@@ -33,62 +33,140 @@ export function attendedKeys(position: number, sinks: number, window: number): n
   return kept + Math.max(0, position + 1 - first);
 }
 
-/** Beats of `keys` keys (or values) of one head. */
-export function headBeats(keys: number, headDim: number): number {
-  const blockBeats = 1 + Math.ceil((kvBlockSlots * headDim) / 2 / beatBytes);
-  return Math.ceil(keys / kvBlockSlots) * blockBeats;
+/** Blocks of the cache that are read for a token at `position`: all slots in use, sinks and ring. */
+export function readBlocks(position: number, sinks: number, ring: number): number {
+  return Math.ceil(Math.min(position + 1, sinks + ring) / kvBlockSlots);
 }
 
-/** Work of a descriptor in a job, as `timing::work` of hls/include/accllm/timing.hpp: one item a token in attention. */
-export function descriptorWork(
-  { operation, flags, fields }: Descriptor,
-  job: JobShape,
-  channels: Channels,
-  p: TimingParameters,
-): Work[] {
-  const head = (flags & descriptorFlags.head) !== 0;
-  const tokens = job.tokens - (head ? job.firstLogit : 0);
-  if (tokens === 0) return [];
-  const elementwise = (length: number, passes: number): Work[] => [
-    { kind: "elementwise", before: tokens * Math.ceil(length / p.floatLanes) * passes },
-  ];
-  switch (operation) {
-    case "embed":
-      return elementwise(fields.hidden, 1);
-    case "norm":
-      return elementwise(fields.length, p.normPasses);
-    case "matmul":
-    case "logits": {
-      const layout = matrixLayout(formatOf(fields.format), fields.rows, fields.columns, channels.weight);
-      const products = weightFormats[layout.format].sparse ? 128 : 256;
-      const compute = Math.ceil((layout.beats * products * tokens) / p.planeMacs);
-      return [{ kind: "matrix", beats: layout.beats, compute }];
-    }
-    case "ropeKv":
-      return elementwise(fields.kvHeads * fields.headDim, p.ropeKvPasses);
-    case "attend": {
-      const centered = (flags & descriptorFlags.centered) !== 0;
-      const elements = fields.heads * fields.headDim;
-      const floats = Math.ceil(elements / p.floatLanes);
-      const rounds = Math.ceil(fields.heads / p.attentionLanes);
-      return Array.from({ length: job.tokens }, (_, t): Work => {
-        const keys = attendedKeys(job.position + t, fields.sinks, fields.window);
-        const beats = headBeats(keys, fields.headDim);
-        return {
-          kind: "attention",
-          beats: Math.ceil(fields.kvHeads / channels.kv) * beats,
-          compute: rounds * beats,
-          mean: centered ? Math.ceil((elements * keys) / p.meanMacs) : 0,
-          exponentials: rounds * keys,
-          before: floats * p.queryPasses,
-          behind: floats * p.outputPasses,
-        };
-      });
-    }
-    case "siluMul":
-      return elementwise(fields.length, p.siluPasses);
-    case "add":
-    case "dump":
-      return elementwise(fields.length, 1);
+/** Beats of a block of keys (or values) of one head: one of scales, then codes. */
+export function blockBeats(headDim: number): number {
+  return 1 + Math.ceil((kvBlockSlots * headDim) / 2 / beatBytes);
+}
+
+/** Waves of an attend descriptor and lanes of the first, as `Waves` of hls/dataflow/slots.hpp. */
+export function waves(heads: number, kvHeads: number, lanes: number, kvChannels: number) {
+  const group = Math.floor(heads / kvHeads);
+  const rounds = Math.ceil(group / lanes);
+  const most = Math.min(group < lanes ? Math.floor(lanes / group) : 1, kvChannels);
+  const together = 2 ** Math.floor(Math.log2(most));
+  return {
+    count: Math.ceil(kvHeads / together) * rounds,
+    lanes: together * Math.min(group, lanes),
+    /** How often a head's keys and values are read. */
+    rounds,
+  };
+}
+
+/** Clocks that a beat takes in the array: banks work on different tokens (2:4) or on halves of a beat (dense). */
+export function turnsOf(sparse: boolean, tokens: number, { arrayBanks }: TimingParameters): number {
+  return Math.ceil(((sparse ? 1 : 2) * tokens) / arrayBanks);
+}
+
+/**
+ * Work of the descriptors of one job in their order, as `timing::Stream` of hls/include/accllm/timing.hpp: an item for
+ * each, in attention one a token, none where a descriptor has nothing to do or is done with the one before.
+ */
+export class DescriptorWork {
+  readonly #job: JobShape;
+  readonly #channels: Channels;
+  readonly #p: TimingParameters;
+  #previous: Descriptor | undefined;
+  /** The squares of x are summed already. */
+  #squares = false;
+  /** First token of the codes that the arrays' feed holds. */
+  #codesFrom: number | undefined;
+
+  constructor(job: JobShape, channels: Channels, parameters: TimingParameters) {
+    this.#job = job;
+    this.#channels = channels;
+    this.#p = parameters;
   }
+
+  next(descriptor: Descriptor): Work[] {
+    const taken = takenAlong(this.#previous, descriptor);
+    this.#previous = descriptor;
+    const head = (descriptor.flags & descriptorFlags.head) !== 0;
+    const first = head ? this.#job.firstLogit : 0;
+    const tokens = this.#job.tokens - first;
+    return tokens === 0 ? [] : this.#work(descriptor, taken, first, tokens);
+  }
+
+  #work({ operation, flags, fields }: Descriptor, taken: boolean, first: number, tokens: number): Work[] {
+    const p = this.#p;
+    const elementwise = (cycles: number): Work[] => [{ kind: "elementwise", before: tokens * cycles }];
+    const pass = (length: number, lanes = p.floatLanes) => Math.ceil(length / lanes);
+    switch (operation) {
+      case "embed":
+        this.#squares = false;
+        return elementwise(pass(fields.hidden));
+      case "norm": {
+        const squares = this.#squares ? 0 : pass(fields.length, p.rowLanes);
+        this.#squares = false;
+        this.#codesFrom = undefined;
+        return elementwise(squares + p.normPasses * pass(fields.length));
+      }
+      case "matmul":
+      case "logits": {
+        const layout = matrixLayout(
+          formatOf(fields.format),
+          fields.rows,
+          fields.columns,
+          this.#channels.weight,
+        );
+        const turns = turnsOf(weightFormats[layout.format].sparse, tokens, p);
+        const feed = this.#codesFrom === first ? 0 : Math.ceil(fields.columns / groupSize) * tokens;
+        this.#codesFrom = first;
+        // The finished rows of a tile leave a token a clock.
+        const compute = Math.max(turns * layout.beats, tokens * layout.tiles * this.#channels.weight);
+        const keys = operation === "matmul" && fields.destination === activationBuffers.k;
+        return [{ kind: "matrix", beats: layout.beats, compute, feed, keys }];
+      }
+      case "ropeKv":
+        return elementwise(fields.kvHeads * p.headCycles * p.ropeKvPasses);
+      case "attend":
+        this.#codesFrom = undefined;
+        return this.#attention(fields, (flags & descriptorFlags.centered) !== 0);
+      case "siluMul":
+        this.#codesFrom = undefined;
+        return elementwise((taken ? 0 : pass(fields.length, p.rowLanes)) + pass(fields.length));
+      case "add":
+        this.#squares = taken;
+        return taken ? [] : elementwise(pass(fields.length));
+      case "dump":
+        return elementwise(pass(fields.length));
+    }
+  }
+
+  #attention(fields: Extract<Descriptor, { operation: "attend" }>["fields"], centered: boolean): Work[] {
+    const p = this.#p;
+    const { heads, kvHeads, headDim, sinks, ring } = fields;
+    const wave = waves(heads, kvHeads, p.attentionLanes, this.#channels.kv);
+    const codes = blockBeats(headDim) - 1;
+    return Array.from({ length: this.#job.tokens }, (_, t): Work => {
+      const blocks = readBlocks(this.#job.position + t, sinks, ring);
+      return {
+        kind: "attention",
+        keyBeats: wave.count * blocks * (codes + 1),
+        valueBeats: wave.count * blocks * (codes + p.scaleBeatTime),
+        keyCompute: wave.count * blocks * Math.max(codes + 1, kvBlockSlots),
+        valueCompute: wave.count * (blocks + 1) * Math.max(codes, kvBlockSlots),
+        mean: centered ? wave.count * blocks * kvBlockSlots * Math.ceil(wave.lanes / p.meanHeads) : 0,
+        exponentials: wave.count * blocks * kvBlockSlots,
+        before: wave.lanes * p.headCycles * p.queryPasses,
+        behind: wave.lanes * p.headCycles * p.outputPasses + Math.ceil((heads * headDim) / p.floatLanes),
+        ahead: t === 0,
+      };
+    });
+  }
+}
+
+/** Whether a descriptor is done row by row with the matrix before it, as `taken_with` of hls/dataflow/sequencer.hpp. */
+function takenAlong(matrix: Descriptor | undefined, { operation, flags, fields }: Descriptor): boolean {
+  if (matrix?.operation !== "matmul") return false;
+  const { destination, rows } = matrix.fields;
+  const fits =
+    (operation === "add" && destination === activationBuffers.y) ||
+    (operation === "siluMul" && destination === activationBuffers.u);
+  const head = (value: number) => value & descriptorFlags.head;
+  return fits && fields.length === rows && head(flags) === head(matrix.flags);
 }

@@ -1,11 +1,13 @@
+import { type KernelConfig, kernelConfigs } from "../../quant/format/kernel-config.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { type Platform, platforms } from "../../quant/format/platform.ts";
 import { channelRate, type TimingParameters, timingParameters } from "../../quant/format/timing.ts";
 import { UsageError } from "../errors.ts";
 
-/** An accelerator to model: channels, clock and the parameters of the timing table. */
+/** An accelerator to model: channels, clock, the parameters of the timing table, and what the kernel is compiled for. */
 export interface Design {
   readonly platform: Platform;
+  readonly kernel: KernelConfig;
   readonly clockMHz: number;
   readonly parameters: TimingParameters;
 }
@@ -17,8 +19,8 @@ export interface DesignChange {
   readonly kvChannels?: number | undefined;
   /** Other parameters of the timing table. */
   readonly parameters?: Partial<TimingParameters> | undefined;
-  /** Products of int8 and a 2-bit plane a clock behind one weight channel. */
-  readonly planeMacs?: number | undefined;
+  /** Banks of 64 multipliers behind a weight channel. */
+  readonly arrayBanks?: number | undefined;
   readonly clockMHz?: number | undefined;
 }
 
@@ -37,8 +39,8 @@ export function designOf(platformName: string, change: DesignChange = {}): Desig
   const parameters = {
     ...timingParameters,
     beatsPer10kCycles: channelRate(base.channelBytesPerSecond, clockMHz, beatBytes),
-    planeMacs: change.planeMacs ?? timingParameters.planeMacs,
+    arrayBanks: change.arrayBanks ?? timingParameters.arrayBanks,
     ...change.parameters,
   };
-  return { platform, clockMHz, parameters };
+  return { platform, kernel: kernelConfigs[platformName]!, clockMHz, parameters };
 }

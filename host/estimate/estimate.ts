@@ -17,7 +17,7 @@ export interface Estimate {
   readonly platform: string;
   readonly weightChannels: number;
   readonly kvChannels: number;
-  readonly planeMacs: number;
+  readonly arrayBanks: number;
   readonly clockMHz: number;
   readonly context: number;
   readonly decodeTokensPerSecond: number;
@@ -85,7 +85,7 @@ export function estimate(
     platform: platform.name,
     weightChannels: platform.weightChannels,
     kvChannels: platform.kvChannels,
-    planeMacs: parameters.planeMacs,
+    arrayBanks: parameters.arrayBanks,
     clockMHz,
     context,
     decodeTokensPerSecond,
@@ -131,18 +131,23 @@ function mapResources(value: (name: keyof Resources) => number): Resources {
 }
 
 function sharesOf(busy: BusyCycles, cycles: number): BusyCycles {
-  const { hbm, array, attention, mean, float } = busy;
+  const { hbm, array, secondBank, attention, mean, float } = busy;
   return {
     hbm: hbm / cycles,
     array: array / cycles,
+    secondBank: secondBank / cycles,
     attention: attention / cycles,
     mean: mean / cycles,
     float: float / cycles,
   };
 }
 
-/** What of the model is too large for the memory, in the planner's words; undefined where all fits. */
-function memoryProblem(header: ImageHeader, { platform }: Design, window: Window): string | undefined {
+/** What of the model the kernel or the memory does not take, in the planner's words; undefined where all fits. */
+function memoryProblem(
+  header: ImageHeader,
+  { platform, kernel }: Design,
+  window: Window,
+): string | undefined {
   const known = platforms[platform.name];
   const changed =
     known?.weightChannels !== platform.weightChannels || known.kvChannels !== platform.kvChannels;
@@ -153,7 +158,7 @@ function memoryProblem(header: ImageHeader, { platform }: Design, window: Window
     return bytes > bank ? `${bytes} bytes of weights in each channel of ${bank}` : undefined;
   }
   try {
-    planMemory(header, platform, window);
+    planMemory(header, platform, { ...window, kernelLimits: kernel.limits });
     return undefined;
   } catch (error) {
     if (error instanceof AccllmError) return error.message;

@@ -18,6 +18,11 @@ export interface PowerModel {
   readonly lutsPerUram: number;
   /** Assumption: share of its power that an idle module still takes, for its clock. */
   readonly idleShare: number;
+  /**
+   * Assumption: the same of a module whose clock is stopped by a BUFGCE (AMD UG572; hls/rtl/second_bank.v): the clock up to
+   * the buffer. Leakage is in the static part.
+   */
+  readonly gatedIdleShare: number;
 }
 
 export const powerModel: PowerModel = {
@@ -27,6 +32,7 @@ export const powerModel: PowerModel = {
   lutsPerBram36: 30,
   lutsPerUram: 60,
   idleShare: 0.3,
+  gatedIdleShare: 0.05,
 };
 
 export interface Watts {
@@ -41,7 +47,7 @@ function sizeInLuts({ lut, dsp, bram36, uram }: Resources, model: PowerModel): n
   return lut + dsp * model.lutsPerDsp + bram36 * model.lutsPerBram36 + uram * model.lutsPerUram;
 }
 
-function withIdle(activity: number, { idleShare }: PowerModel): number {
+function withIdle(activity: number, idleShare: number): number {
   return idleShare + (1 - idleShare) * Math.min(1, activity);
 }
 
@@ -57,7 +63,7 @@ export function calibratedWattsPerLut(memories: Resources, model: PowerModel = p
   const { tokensPerSecond, bytesPerToken, arrayActivity } = estimatePublished();
   const fabric = published.watts - model.staticWatts - hbmWatts(tokensPerSecond * bytesPerToken, model);
   const size = sizeInLuts({ ...memories, lut: published.lut, dsp: published.dsp }, model);
-  return fabric / (size * withIdle(arrayActivity, model));
+  return fabric / (size * withIdle(arrayActivity, model.idleShare));
 }
 
 /**
@@ -73,9 +79,11 @@ export function powerOf(
   memories: Resources,
   model: PowerModel = powerModel,
 ): Watts {
-  const luts = modules.reduce((sum, { unit, resources }) => {
-    const activity = unit === undefined ? 1 : busy[unit] / cycles;
-    return sum + sizeInLuts(resources, model) * withIdle(activity, model);
+  const luts = modules.reduce((sum, { units, gated, resources }) => {
+    const activity = units.length === 0 ? 1 : units.reduce((all, unit) => all + busy[unit], 0) / cycles;
+    return (
+      sum + sizeInLuts(resources, model) * withIdle(activity, gated ? model.gatedIdleShare : model.idleShare)
+    );
   }, 0);
   const hbm = hbmWatts(hbmBytesPerSecond, model);
   const fabric = luts * calibratedWattsPerLut(memories, model) * (clockMHz / published.clockMHz);

@@ -44,7 +44,14 @@ const cacheOverheadBits = 32;
 const arrayDsps = 2752;
 
 /** All 32 channels; a FIFO of one burst of 4 KiB a channel. Assumption: nothing is fetched further ahead. */
-const parameters: TimingParameters = { ...timingParameters, prefetchBeats: 64 };
+const parameters: TimingParameters = {
+  ...timingParameters,
+  prefetchBeats: 64,
+  cacheWriteLatency: 0,
+  attentionLatency: 300,
+};
+/** Assumption: passes of 16 elements a clock over the vectors in norm, RoPE, attention and SiLU. */
+const passes = { norm: 3, rope: 2, query: 2, output: 2, silu: 2 };
 const channels = 32;
 const beatBits = 512;
 
@@ -61,6 +68,8 @@ function token(techniques: Techniques): Work[] {
     kind: "matrix",
     beats: Math.ceil((rows * columns * bitsPerWeight) / beatBits / channels),
     compute: Math.ceil((rows * columns * kept) / perClock),
+    feed: 0,
+    keys: false,
   });
   const floats = (elements: number, passes: number) => Math.ceil(elements / parameters.floatLanes) * passes;
   const elementwise = (elements: number, passes: number): Work => ({
@@ -69,31 +78,36 @@ function token(techniques: Techniques): Work[] {
   });
   const { hidden, inner, heads, headDim } = model;
   const vectorBits = headDim * cacheBits + cacheOverheadBits;
+  const cacheBeats = Math.ceil((keys * heads * vectorBits) / beatBits / channels);
+  const cacheCompute = Math.ceil((keys * heads * headDim) / perClock);
   const attention: Work = {
     kind: "attention",
-    beats: Math.ceil((keys * heads * vectorBits) / beatBits / channels),
-    compute: Math.ceil((keys * heads * headDim) / perClock),
+    keyBeats: cacheBeats,
+    valueBeats: cacheBeats,
+    keyCompute: cacheCompute,
+    valueCompute: cacheCompute,
     // No key centring; the exponentials of the fused stages run beside the products.
     mean: 0,
     exponentials: 0,
-    before: floats(heads * headDim, 2),
-    behind: floats(heads * headDim, 2),
+    before: floats(heads * headDim, passes.query),
+    behind: floats(heads * headDim, passes.output),
+    ahead: false,
   };
-  const norm = elementwise(hidden, parameters.normPasses);
+  const norm = elementwise(hidden, passes.norm);
   const square = matrix(hidden, hidden);
   const layer = [
     norm,
     square,
     square,
     square,
-    elementwise(2 * hidden, 2),
+    elementwise(2 * hidden, passes.rope),
     attention,
     square,
     elementwise(hidden, 1),
     norm,
     matrix(inner, hidden),
     matrix(inner, hidden),
-    elementwise(inner, parameters.siluPasses),
+    elementwise(inner, passes.silu),
     matrix(hidden, inner),
     elementwise(hidden, 1),
   ];
@@ -103,6 +117,8 @@ function token(techniques: Techniques): Work[] {
     matrix(model.vocabulary, hidden),
   ];
 }
+
+type Attention = Work & { kind: "attention" };
 
 /** The published accelerator by our model. */
 export interface PublishedEstimate {
@@ -118,13 +134,18 @@ export function estimatePublished(techniques: Techniques = allTechniques): Publi
   const schedule = new Schedule(parameters);
   schedule.cycles(work);
   const cycles = schedule.end;
-  const perChannel = work.reduce(
-    (sum, w) => sum + (w.kind === "elementwise" ? 0 : w.kind === "attention" ? 2 * w.beats : w.beats),
-    0,
+  const sum = (matrix: (w: Work & { kind: "matrix" }) => number, attention: (w: Attention) => number) =>
+    work.reduce(
+      (total, w) => total + (w.kind === "matrix" ? matrix(w) : w.kind === "attention" ? attention(w) : 0),
+      0,
+    );
+  const perChannel = sum(
+    (w) => w.beats,
+    (w) => w.keyBeats + w.valueBeats,
   );
-  const busy = work.reduce(
-    (sum, w) => sum + (w.kind === "elementwise" ? 0 : w.kind === "attention" ? 2 * w.compute : w.compute),
-    0,
+  const busy = sum(
+    (w) => w.compute,
+    (w) => w.keyCompute + w.valueCompute,
   );
   return {
     tokensPerSecond: (published.clockMHz * 1e6) / cycles,

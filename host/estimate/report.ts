@@ -32,10 +32,10 @@ export interface EstimateReport extends Estimate {
 
 const defaultWindow = { sinks: 4, window: 2044 };
 
-/** What a sweep goes through: weight channels, plane products a channel and clock, kernel clocks in MHz. */
+/** What a sweep goes through: weight channels, banks of multipliers a channel, kernel clocks in MHz. */
 const sweeps: Readonly<Record<SweepName, readonly DesignChange[]>> = {
   channels: [8, 16, 20, 24, 28, 30, 32].map((channels) => ({ channels })),
-  array: [128, 256, 512, 1024].map((planeMacs) => ({ planeMacs })),
+  array: [1, 2, 4, 8].map((arrayBanks) => ({ arrayBanks })),
   clock: [150, 175, 200, 225, 250, 275, 300].map((clockMHz) => ({ clockMHz })),
 };
 

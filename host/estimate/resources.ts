@@ -1,61 +1,78 @@
-import { beatBytes, limits, tileRows } from "../../quant/format/limits.ts";
+import { beatBytes, kvBlockSlots, tileRows } from "../../quant/format/limits.ts";
 import { addResources, type Resources } from "./card.ts";
 import type { Design } from "./design.ts";
 import { unitCosts as cost } from "./unit-costs.ts";
 
-/** Units whose work the schedule counts; a module that belongs to none runs all the time. */
-export type Unit = "hbm" | "array" | "attention" | "mean" | "float";
+/** Units whose work the schedule counts. */
+export type Unit = "hbm" | "array" | "secondBank" | "attention" | "mean" | "float";
 
-/** One module of the design. */
+/** One module of the design. It is at work when any of its units is; one without units runs all the time. */
 export interface Module {
   readonly name: string;
-  readonly unit: Unit | undefined;
+  readonly units: readonly Unit[];
+  /** Its clock stops while it is idle. */
+  readonly gated: boolean;
   readonly resources: Resources;
 }
 
-/** Activation buffers: six of the hidden size or of all heads (x, y, q, k, v and the output of attention), g and u. */
+/** Activation buffers: those of the hidden size or of all heads (x, y, q, k, v and scratch), g and u. */
 const hiddenBuffers = 6;
 const innerBuffers = 2;
-/** Copies of the int8 activations, one a super logic region, so that they reach every channel. */
-const regions = 3;
-/** Kept weights of a 2:4 beat. */
-const keptPerBeat = 128;
-/** Exponents of a lane's blocks: half a block RAM. */
-const blockExponentBram = 0.5;
+/** Multipliers of a bank, and products of a key-mean term: a head of 128 elements. */
+export const bankMultipliers = 64;
+const headElements = 128;
+/** Rows and tokens that end in a clock. */
+const resultsAtOnce = 2 * tileRows;
 
 /**
- * Resources of a design, module by module, from its parameters, the compile-time maxima and the unit costs. What
- * Vitis makes of the sources is not known.
+ * Resources of a design, module by module, from its parameters, the compile-time maxima and the unit costs; the same
+ * numbers that hls/dataflow is compiled with (tests/hls/design.test.ts). What Vitis makes of the sources is not known.
  */
-export function designModules({ platform, parameters: p }: Design): Module[] {
+export function designModules({ platform, kernel, parameters: p }: Design): Module[] {
+  const { limits } = kernel;
   const channels = platform.weightChannels;
   const ports = Math.max(channels, platform.kvChannels);
-  // Half of the rows in DSPs, which the 4-bit cache needs; the other half in LUTs.
-  const beatsPerClock = p.planeMacs / keptPerBeat;
-  const rows = channels * beatsPerClock * tileRows;
-  const dspRows = channels * tileRows * Math.max(1, beatsPerClock / 2);
+  const arrays = Math.max(channels, p.attentionLanes);
+  const dspSeconds = p.arrayBanks > 1 ? Math.min(kernel.dspSecondBanks, channels) : 0;
   const floats = (count: number) => uramOf(count * 4);
   const inner = innerBuffers * limits.columns * limits.blockTokens;
   const hidden = hiddenBuffers * limits.hidden * limits.blockTokens;
+  const floatAdds =
+    p.floatLanes * (cost.floatLane.adds + cost.hadamardStages) + p.rowLanes * cost.rowLane.adds;
+  const floatMultiplies = p.floatLanes * cost.floatLane.multiplies + p.rowLanes * cost.rowLane.multiplies;
   return [
-    part("HBM ports", "hbm", { ...scaled(cost.readPort, ports + 2) }),
-    part("weight and cache FIFOs", "hbm", {
+    part("HBM ports", ["hbm"], { ...scaled(cost.readPort, ports + 2) }),
+    part("weight FIFOs", ["hbm"], {
       // A URAM is 72 bits wide and 4,096 deep.
-      uram: ports * Math.ceil((beatBytes * 8) / 72) * Math.ceil(p.prefetchBeats / 4096),
+      uram: channels * Math.ceil((beatBytes * 8) / 72) * Math.ceil(p.prefetchBeats / 4096),
     }),
-    part("matrix array, DSP rows", "array", { ...scaled(cost.dspRow, dspRows) }),
-    part("matrix array, LUT rows", "array", { ...scaled(cost.lutRow, rows - dspRows) }),
-    part("group scales and row sums", "array", {
-      dsp: rows,
-      lut: channels * cost.rowSumsLut,
+    part("array, first bank (DSP)", ["array", "attention"], bank(cost.dspGroup, arrays)),
+    part("array, operands of the cache", ["array", "attention"], {
+      lut: p.attentionLanes * bankMultipliers * cost.bankOperandLut,
     }),
-    part("row conversion", "array", {
-      ...addResources([scaled(cost.floatConvert, 2 * channels), scaled(cost.floatMultiply, channels)]),
+    part("array, further banks (DSP)", ["secondBank"], bank(cost.dspGroup, dspSeconds), true),
+    part(
+      "array, further banks (LUT)",
+      ["secondBank"],
+      bank(cost.lutGroup, channels * (p.arrayBanks - 1) - dspSeconds),
+      true,
+    ),
+    part("2:4 decoders", ["array"], { lut: channels * tileRows * cost.rowDecoderLut }),
+    part("row sums of the first bank", ["array"], { ...scaled(cost.rowSum, channels * tileRows) }),
+    part("row sums of further banks", ["secondBank"], {
+      ...scaled(cost.rowSum, channels * tileRows * (p.arrayBanks - 1)),
     }),
-    part("activations", "array", {
-      uram: regions * uramOf(limits.columns * limits.blockTokens) + floats(hidden) + floats(inner),
+    part("row results", ["array"], {
+      ...addResources([
+        scaled(cost.floatConvert, resultsAtOnce),
+        scaled(cost.floatMultiply, 2 * resultsAtOnce),
+      ]),
     }),
-    part("attention lanes", "attention", {
+    part("activations", ["array"], {
+      // int8 of the block in the vector engine, and in the feed of the arrays.
+      uram: 2 * uramOf(limits.columns * limits.blockTokens) + floats(hidden) + floats(inner),
+    }),
+    part("attention lanes", ["attention"], {
       ...addResources([
         scaled(cost.floatMultiply, p.attentionLanes * cost.lane.multiplies),
         scaled(cost.floatAdd, p.attentionLanes * cost.lane.adds),
@@ -64,31 +81,51 @@ export function designModules({ platform, parameters: p }: Design): Module[] {
         zero({ lut: p.attentionLanes * (cost.lane.blockSumsLut + cost.lane.shiftAddLut) }),
       ]),
     }),
-    part("cache to lanes", "attention", { lut: p.attentionLanes * beatBytes * 8 * cost.laneMuxLut }),
-    // In block RAM: URAM is what the FIFOs and the tables need.
-    part("scores and weights", "attention", {
-      bram36: p.attentionLanes * (bramOf(limits.slots * cost.lane.floatsPerKey * 4) + blockExponentBram),
+    part("cache to lanes", ["attention"], { lut: p.attentionLanes * beatBytes * 8 * cost.laneMuxLut }),
+    part("means, scores and weights", ["attention"], {
+      bram36:
+        p.attentionLanes *
+        (cost.lane.floatsPerKey * bramOf(limits.slots, 32) + bramOf(limits.slots / kvBlockSlots, 32)),
     }),
-    part("key-mean term", "mean", { dsp: p.meanMacs, lut: p.meanMacs * cost.meanProductLut }),
-    part("distance table", "mean", { uram: uramOf(limits.span * limits.headDim * 2) }),
-    part("float units", "float", {
+    part("cache and code FIFOs", ["attention"], {
+      bram36: (platform.kvChannels + p.attentionLanes) * bramOf(kernel.keyFifo, beatBytes * 8),
+    }),
+    part("key-mean term", ["mean"], {
+      dsp: p.meanHeads * headElements,
+      lut: p.meanHeads * headElements * cost.meanProductLut,
+    }),
+    part("distance table", ["mean"], {
+      uram:
+        Math.ceil(limits.headDim / 32) *
+        Math.ceil((limits.span + 1) / 4096) *
+        Math.ceil((beatBytes * 8) / 72),
+    }),
+    part("float units", ["float"], {
       ...addResources([
-        scaled(cost.floatMultiply, p.floatLanes * cost.floatLane.multiplies),
-        scaled(cost.floatAdd, p.floatLanes * cost.floatLane.adds),
+        scaled(cost.floatMultiply, floatMultiplies),
+        scaled(cost.floatAdd, floatAdds),
         scaled(cost.floatConvert, p.floatLanes * cost.floatLane.converts),
-        scaled(cost.floatDivide, p.floatLanes),
-        scaled(cost.exponential, p.floatLanes),
+        scaled(cost.floatDivide, p.rowLanes),
+        scaled(cost.exponential, p.rowLanes),
       ]),
     }),
-    part("commands and control", undefined, { ...cost.control }),
+    part("commands and control", [], { ...cost.control }),
   ];
 }
 
-function part(name: string, unit: Unit | undefined, some: Partial<Resources>): Module {
+function part(name: string, units: readonly Unit[], some: Partial<Resources>, gated = false): Module {
   const resources = zero(some);
   // FFs that nothing says otherwise of follow the LUTs.
   const ff = some.ff ?? Math.round(resources.lut * cost.ffPerLut);
-  return { name, unit, resources: { ...resources, ff } };
+  return { name, units, gated, resources: { ...resources, ff } };
+}
+
+/** Banks of four groups of sixteen multipliers. */
+function bank(group: Resources, count: number): Resources {
+  return addResources([
+    scaled(group, 4 * count),
+    zero({ lut: cost.bankLut * count, ff: cost.bankLut * count }),
+  ]);
 }
 
 function zero(some: Partial<Resources>): Resources {
@@ -100,9 +137,11 @@ function scaled(resources: Resources, count: number): Resources {
   return { lut: lut * count, ff: ff * count, dsp: dsp * count, bram36: bram36 * count, uram: uram * count };
 }
 
-/** Block RAMs for so many bytes: 4 KiB of data each, the ninth bits left unused. */
-function bramOf(bytes: number): number {
-  return Math.ceil(bytes / 4096);
+/** Block RAMs for a memory: 1,024 words of 36 bits, or 512 of 72, or half of one for less than half. */
+function bramOf(depth: number, bits: number): number {
+  const narrow = Math.ceil(depth / 1024) * Math.ceil(bits / 36);
+  const wide = Math.ceil(depth / 512) * Math.ceil(bits / 72);
+  return depth * bits <= 16_384 ? 0.5 : Math.min(narrow, wide);
 }
 
 /** URAMs for so many bytes: 32 KiB of data each, the ninth bits left unused. */

@@ -6,21 +6,29 @@ export type Work =
       readonly kind: "matrix";
       /** Beats of weights in a channel. */
       readonly beats: number;
-      /** Cycles of the array. */
+      /** Cycles of the arrays. */
       readonly compute: number;
+      /** Cycles in which the arrays' feed gets the codes; 0 where it has them. */
+      readonly feed: number;
+      /** The matrix of the keys: queries are complete, and are made ready beside it. */
+      readonly keys: boolean;
     }
   | {
       readonly kind: "attention";
-      /** Beats of keys in the busiest cache channel, and as many of values. */
-      readonly beats: number;
-      /** Cycles of the lanes over the keys, and as many over the values. */
-      readonly compute: number;
+      /** Beats' time of keys and of values in the busiest cache channel. */
+      readonly keyBeats: number;
+      readonly valueBeats: number;
+      /** Cycles of the lanes over the keys and over the values. */
+      readonly keyCompute: number;
+      readonly valueCompute: number;
       /** Cycles of the key-mean term. */
       readonly mean: number;
       readonly exponentials: number;
       /** Float units before the keys and behind the values. */
       readonly before: number;
       readonly behind: number;
+      /** The job's first token, whose queries are made before k and v. */
+      readonly ahead: boolean;
     }
   | { readonly kind: "elementwise"; readonly before: number };
 
@@ -56,6 +64,12 @@ class Stream {
     this.free = Math.max(streamed, transfer(this.#beats, p) + this.#lag);
     return this.free + p.readLatency;
   }
+
+  /** Where an engine that takes beats from `start` on is slower than they come, the last find room only as it goes. */
+  hold(beats: number, start: number, compute: number): void {
+    const late = beats - this.#p.prefetchBeats;
+    if (late > 0) this.free = Math.max(this.free, start + Math.floor((compute * late) / beats));
+  }
 }
 
 /**
@@ -70,6 +84,8 @@ export class Schedule {
   readonly #weights: Stream;
   readonly #cache: Stream;
   #started = false;
+  /** When the queries of the next attention were complete, where that was before k and v. */
+  #queriesAt: number | undefined;
 
   constructor(parameters: TimingParameters) {
     this.#p = parameters;
@@ -100,26 +116,28 @@ export class Schedule {
     else this.#end += work.before + this.#p.elementwiseLatency;
   }
 
-  #matrix({ beats, compute }: Work & { kind: "matrix" }): void {
-    const { prefetchBeats, matrixLatency } = this.#p;
-    const start = this.#end;
+  #matrix({ beats, compute, feed, keys }: Work & { kind: "matrix" }): void {
+    const { matrixLatency } = this.#p;
+    if (keys) this.#queriesAt = this.#end;
+    const start = this.#end + feed;
     const arrived = this.#weights.fetch(beats, start);
     this.#end = Math.max(start + compute, arrived) + matrixLatency;
-    // Where the array is the slower one, the last beats find room only as it takes others.
-    const late = beats - prefetchBeats;
-    if (late > 0) {
-      this.#weights.free = Math.max(this.#weights.free, start + Math.floor((compute * late) / beats));
-    }
+    this.#weights.hold(beats, start, compute);
   }
 
   #attention(work: Work & { kind: "attention" }): void {
-    const { beats, compute } = work;
+    const { cacheWriteLatency, attentionLatency } = this.#p;
     // Keys of this token are in the cache only when the descriptor before has ended.
     const start = this.#end;
     const query = start + work.before;
-    const keys = this.#cache.fetch(beats, query, start);
-    const values = Math.max(query + compute, query + work.mean, keys) + work.exponentials;
-    const arrived = this.#cache.fetch(beats, values, start);
-    this.#end = Math.max(values + compute, arrived) + work.behind + this.#p.attentionLatency;
+    const early = work.ahead ? this.#queriesAt : undefined;
+    const mean = (early === undefined ? query : early + work.before) + work.mean;
+    this.#queriesAt = undefined;
+    const keys = this.#cache.fetch(work.keyBeats, query, start + cacheWriteLatency);
+    this.#cache.hold(work.keyBeats, query, work.keyCompute);
+    const values = Math.max(query + work.keyCompute, mean, keys) + work.exponentials;
+    const arrived = this.#cache.fetch(work.valueBeats, values, start);
+    this.#cache.hold(work.valueBeats, values, work.valueCompute);
+    this.#end = Math.max(values + work.valueCompute, arrived) + work.behind + attentionLatency;
   }
 }

@@ -1,8 +1,19 @@
 import type { Operation } from "../../quant/format/command.ts";
 import { beatBytes, limits } from "../../quant/format/limits.ts";
+import type { TimingParameters } from "../../quant/format/timing.ts";
 import { weightFormats } from "../../quant/format/weight-layout.ts";
 import type { Descriptor } from "../engine/commands.ts";
-import { attendedKeys, descriptorWork, formatOf, headBeats, type JobShape } from "./descriptor-work.ts";
+import {
+  attendedKeys,
+  blockBeats,
+  type Channels,
+  DescriptorWork,
+  formatOf,
+  type JobShape,
+  readBlocks,
+  turnsOf,
+  waves,
+} from "./descriptor-work.ts";
 import type { Design } from "./design.ts";
 import { Schedule, transfer, type Work } from "./schedule.ts";
 
@@ -10,9 +21,11 @@ import { Schedule, transfer, type Work } from "./schedule.ts";
 export interface BusyCycles {
   /** The busiest weight or cache channel. */
   readonly hbm: number;
-  /** The matrix array. */
+  /** The arrays' first bank, in matrices. */
   readonly array: number;
-  /** The lanes of attention, over keys and values. */
+  /** The arrays' further banks, which have nothing to do in 2:4 matrices with one token. */
+  readonly secondBank: number;
+  /** The lanes of attention and the arrays' first bank, over keys and values. */
   readonly attention: number;
   readonly mean: number;
   /** Float units, exponentials of attention included. */
@@ -37,26 +50,44 @@ export function timeline(descriptors: readonly Descriptor[], job: JobShape, desi
   const channels = { weight: platform.weightChannels, kv: platform.kvChannels };
   const schedule = new Schedule(parameters);
   const byOperation: Partial<Record<Operation, number>> = {};
-  const busy = { hbm: 0, array: 0, attention: 0, mean: 0, float: 0 };
+  const busy = { hbm: 0, array: 0, secondBank: 0, attention: 0, mean: 0, float: 0 };
+  const stream = new DescriptorWork(job, channels, parameters);
   const bytes = { weights: 0, kvRead: 0, kvWritten: 0 };
   const products = { plane: 0, attention: 0 };
   for (const descriptor of descriptors) {
-    const work = descriptorWork(descriptor, job, channels, parameters);
+    const work = stream.next(descriptor);
     const { operation } = descriptor;
     byOperation[operation] = (byOperation[operation] ?? 0) + schedule.cycles(work);
-    for (const item of work) addBusy(busy, item, design);
-    addTraffic(descriptor, job, work, channels.weight, bytes, products);
+    for (const item of work) addBusy(busy, item, secondBankShare(descriptor, job, parameters), design);
+    addTraffic(descriptor, job, work, channels, parameters, bytes, products);
   }
   return { cycles: schedule.end, byOperation, busy, bytes, products };
 }
 
-function addBusy(busy: Record<keyof BusyCycles, number>, work: Work, { parameters }: Design): void {
+/** Share of a matrix's turns in which the further banks have something to do. */
+function secondBankShare(descriptor: Descriptor, job: JobShape, p: TimingParameters): number {
+  if (descriptor.operation !== "matmul" && descriptor.operation !== "logits") return 0;
+  if (p.arrayBanks === 1) return 0;
+  const { sparse } = weightFormats[formatOf(descriptor.fields.format)];
+  const tokens = descriptor.operation === "logits" ? job.tokens - job.firstLogit : job.tokens;
+  const turns = turnsOf(sparse, tokens, p);
+  const all = (sparse ? 1 : 2) * tokens;
+  return Math.max(0, all - turns) / (turns * (p.arrayBanks - 1));
+}
+
+function addBusy(
+  busy: Record<keyof BusyCycles, number>,
+  work: Work,
+  secondBank: number,
+  { parameters }: Design,
+): void {
   if (work.kind === "matrix") {
     busy.hbm += transfer(work.beats, parameters);
     busy.array += work.compute;
+    busy.secondBank += work.compute * secondBank;
   } else if (work.kind === "attention") {
-    busy.hbm += transfer(2 * work.beats, parameters);
-    busy.attention += 2 * work.compute;
+    busy.hbm += transfer(work.keyBeats + work.valueBeats, parameters);
+    busy.attention += work.keyCompute + work.valueCompute;
     busy.mean += work.mean;
     busy.float += work.before + work.behind + work.exponentials;
   } else {
@@ -64,16 +95,18 @@ function addBusy(busy: Record<keyof BusyCycles, number>, work: Work, { parameter
   }
 }
 
-/** A vector is written into its block: the beat of scales is read and written, the codes' beats are written. */
+/** A vector is written into its block: the beat of scales and, but for whole beats, that of codes are read before. */
 function writtenBeats(headDim: number): number {
-  return 2 + Math.ceil(headDim / 2 / beatBytes);
+  const codes = headDim / 2 / beatBytes;
+  return 2 + (Number.isInteger(codes) ? codes : 2 * Math.ceil(codes));
 }
 
 function addTraffic(
   { operation, fields }: Descriptor,
   job: JobShape,
   work: readonly Work[],
-  weightChannels: number,
+  channels: Channels,
+  parameters: TimingParameters,
   bytes: Record<keyof Timeline["bytes"], number>,
   products: Record<keyof Timeline["products"], number>,
 ): void {
@@ -82,12 +115,14 @@ function addTraffic(
     if (item?.kind !== "matrix") return;
     const { planes, sparse } = weightFormats[formatOf(fields.format)];
     const kept = fields.rows * fields.columns * (sparse ? 0.5 : 1);
-    bytes.weights += item.beats * weightChannels * beatBytes;
+    bytes.weights += item.beats * channels.weight * beatBytes;
     products.plane += kept * planes * (operation === "logits" ? job.tokens - job.firstLogit : job.tokens);
   } else if (operation === "attend") {
     for (let t = 0; t < job.tokens; t++) {
       const keys = attendedKeys(job.position + t, fields.sinks, fields.window);
-      bytes.kvRead += 2 * fields.kvHeads * headBeats(keys, fields.headDim) * beatBytes;
+      const blocks = readBlocks(job.position + t, fields.sinks, fields.ring);
+      const { rounds } = waves(fields.heads, fields.kvHeads, parameters.attentionLanes, channels.kv);
+      bytes.kvRead += 2 * rounds * fields.kvHeads * blocks * blockBeats(fields.headDim) * beatBytes;
       products.attention += 2 * keys * fields.heads * fields.headDim;
     }
   } else if (operation === "ropeKv") {
@@ -102,8 +137,8 @@ export function prefillCycles(descriptors: readonly Descriptor[], tokens: number
   for (let position = 0; position < tokens; position += limits.blockTokens) {
     const count = Math.min(limits.blockTokens, tokens - position);
     const last = position + count === tokens;
-    const keys = mostKeys(descriptors, position);
-    // Once the window is full, whole blocks without logits take as long as the one before.
+    const keys = mostSlots(descriptors, position);
+    // Once sinks and ring are full, whole blocks without logits take as long as the one before.
     if (!last && steady?.keys === keys && keys < position) {
       cycles += steady.cycles;
       continue;
@@ -116,8 +151,8 @@ export function prefillCycles(descriptors: readonly Descriptor[], tokens: number
   return cycles;
 }
 
-function mostKeys(descriptors: readonly Descriptor[], position: number): number {
+function mostSlots(descriptors: readonly Descriptor[], position: number): number {
   const attend = descriptors.find((d) => d.operation === "attend");
   if (attend?.operation !== "attend") return 0;
-  return attendedKeys(position, attend.fields.sinks, attend.fields.window);
+  return Math.min(position, attend.fields.sinks + attend.fields.ring);
 }

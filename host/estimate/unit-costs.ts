@@ -1,20 +1,39 @@
 /**
- * Costs of the pieces that the resource model counts. Measured: Yosys 0.23, `synth_xilinx -family xcup -abc9`
+ * Costs of the pieces that the resource model counts. Measured: Yosys 0.23, `synth_xilinx -family xcup -abc9` on hls/rtl
  * (docs/timing.md). Assumption: no measurement of ours; the reason stands beside it.
  */
 export const unitCosts = {
   /**
-   * Measured: hls/rtl/sparse_row.v, a row of a 2:4 beat with its position decoders, activation selectors, 32 products,
-   * adder tree and zero-point, with its products in DSPs (two each) and in LUTs. SRLs count as LUTs.
+   * Measured: multiplier_group.v, 16 multipliers with selectors and adder trees, in DSPs and in LUTs; four make a bank.
+   * SRLs count as LUTs.
    */
-  dspRow: { lut: 1157, ff: 2111, dsp: 17, bram36: 0, uram: 0 },
-  lutRow: { lut: 1864, ff: 1423, dsp: 1, bram36: 0, uram: 0 },
-  /** Assumption: 64 sums of 48 bits in LUT RAM with their read and write paths. */
-  rowSumsLut: 250,
+  dspGroup: { lut: 993, ff: 2056, dsp: 16, bram36: 0, uram: 0 },
+  lutGroup: { lut: 1244, ff: 1564, dsp: 0, bram36: 0, uram: 0 },
+  /** Measured: what weight_bank.v takes besides its groups, codes by the kind of matrix and sums of dense rows. */
+  bankLut: 555,
+  /** Measured: row_decoder.v, the positions of a 2:4 row, for all banks. */
+  rowDecoderLut: 121,
+  /** Measured: bank_operands.v, a multiplier's choice between weights, keys and values. */
+  bankOperandLut: 17,
+  /** A row's sum for each bank: zero-point and scale, 27 x 18 products, the second with the 48-bit accumulator. */
+  rowSum: {
+    ff: 96,
+    bram36: 0,
+    uram: 0,
+    dsp: 2,
+    /**
+     * Assumption: planes and zero-point in two adders of 23 bits, the sums of sixteen turns in LUT RAM. The accumulator
+     * takes its own sum or the RAM's by the DSP's operation mode.
+     */
+    lut: 80,
+  },
   /** Assumption: an addition chain inside the DSPs leaves a few LUTs a product for operands and dot ends. */
   meanProductLut: 4,
-  /** Assumption: a two-to-one choice of a beat's source for every bit of a lane. */
-  laneMuxLut: 1,
+  /**
+   * Assumption: of the channels a lane has one to six to choose from (its number modulo a power of two), 37 LUTs for 32
+   * lanes and a bit; the channels of a wave are chosen before with 28.
+   */
+  laneMuxLut: 2,
   /** Assumption: a 512-bit m_axi adapter with its burst logic and buffers. */
   readPort: { lut: 2000, ff: 3500, dsp: 0, bram36: 7.5, uram: 0 },
   /** Assumptions after AMD's figures for single-precision operators at this clock (PG060). */
@@ -30,17 +49,21 @@ export const unitCosts = {
     adds: 3,
     converts: 4,
     /**
-     * Block sums of P*V stay in the DSPs that make the products (two of 16 bits in P's 48). Assumption: eight of 128
-     * are read out a clock, each bit through a sixteen-to-one choice of five LUTs.
+     * Block sums of P*V form in the DSPs that make the products, two of 18 bits in P's 48. Assumption: eight of 128 leave
+     * a clock, each bit through a sixteen-to-one choice of five LUTs.
      */
     blockSumsLut: 680,
-    /** Assumption: eight shifters and 64-bit adders, as a block of sixteen keys leaves sixteen clocks for them. */
+    /** Assumption: eight shifters and 50-bit adders, as a block of sixteen keys leaves sixteen clocks for them. */
     shiftAddLut: 1200,
-    /** Score, weighted scale and minimum of a key. */
-    floatsPerKey: 3,
+    /** Mean term, score, weighted scale and minimum of a key. */
+    floatsPerKey: 4,
   },
-  /** Operators of a lane of the float units: norm, RoPE, a Hadamard butterfly, SiLU, quantization. */
+  /** Operators of a lane of the float units: gains, RoPE, key means, quantization. */
   floatLane: { multiplies: 4, adds: 4, converts: 2 },
+  /** Additions of an element on its way through a Hadamard rotation of 128: one in each of seven stages. */
+  hadamardStages: 7,
+  /** Operators a row of a result: x + y and its square, silu(g) u. */
+  rowLane: { multiplies: 4, adds: 3 },
   /** Assumption: command fetch, descriptor checks, dispatch, counters, the register slave. */
   control: { lut: 10_000, ff: 12_000, dsp: 0, bram36: 8, uram: 0 },
   /** Assumption: pipelined data paths hold about 1.2 FF a LUT. */

@@ -1,4 +1,5 @@
 import { limits } from "./limits.ts";
+import type { Limits } from "./model-limits.ts";
 import { type Platform, platforms } from "./platform.ts";
 import { timingParameters } from "./timing.ts";
 
@@ -8,7 +9,7 @@ import { timingParameters } from "./timing.ts";
  */
 export interface KernelConfig {
   /** Maxima under which sizes are run-time data; at most those of the format. */
-  readonly limits: Readonly<Record<keyof typeof limits, number>>;
+  readonly limits: Limits;
   readonly weightChannels: number;
   readonly kvChannels: number;
   /** Memory channel of kv0: equal channels mean one port that serves weights and cache alike. */
@@ -17,11 +18,13 @@ export interface KernelConfig {
   readonly lanes: number;
   /** Query heads whose centering terms one row of distances serves in a clock. */
   readonly centeringHeads: number;
+  /** Banks of an array. The first is made of DSPs, the others of LUTs but for those of {@link dspSecondBanks} arrays. */
+  readonly arrayBanks: number;
+  /** Arrays, from the first on, whose second bank is made of DSPs too: as many as the card's DSPs allow. */
+  readonly dspSecondBanks: number;
   /** Beats of weights between a channel and its array. */
   readonly weightFifo: number;
-  /** Beats of the next matrix that are asked for before the cache is read; at most {@link weightFifo}. */
-  readonly prefetchBeats: number;
-  /** Beats of keys on their way to the score stage. */
+  /** Beats of the cache on their way from a channel to the lanes, and in front of a lane's array. */
   readonly keyFifo: number;
   /** Descriptors that the sequencer runs ahead of the engines. */
   readonly commandFifo: number;
@@ -31,17 +34,28 @@ export interface KernelConfig {
 
 const shared = {
   lanes: timingParameters.attentionLanes,
-  centeringHeads: timingParameters.meanMacs / 128,
+  centeringHeads: timingParameters.meanHeads,
+  arrayBanks: timingParameters.arrayBanks,
+  dspSecondBanks: 8,
   keyFifo: 64,
   commandFifo: 16,
   chainFifo: 4,
 } as const;
 
 /**
- * What a card's memories hold: cache and head sizes bound the attention engine's buffers, which exist once a cache
- * channel. Models up to 13B with a window of 2048; larger ones run on the emulator, whose bounds are {@link limits}.
+ * What a card's memories and lanes hold: models up to 14B with a window of 2,048 and heads of 64 or 128 elements; others
+ * run on the emulator, whose bounds are {@link limits}. The ring of the cache is blockTokens - 1 longer than the window.
  */
-const cardLimits = { ...limits, columns: 20480, headDim: 128, slots: 2080, span: 2064 };
+const cardLimits = {
+  ...limits,
+  hidden: 5120,
+  columns: 20480,
+  headElements: 5120,
+  headDim: 128,
+  headStep: 64,
+  slots: 2064,
+  span: 2049,
+};
 
 function card(platform: Platform): KernelConfig {
   return {
@@ -51,7 +65,6 @@ function card(platform: Platform): KernelConfig {
     kvChannels: platform.kvChannels,
     firstKvChannel: firstKvChannel(platform),
     weightFifo: timingParameters.prefetchBeats,
-    prefetchBeats: timingParameters.prefetchBeats,
   };
 }
 
@@ -68,6 +81,7 @@ const tinyLimits = {
   columns: 1024,
   headElements: 512,
   headDim: 128,
+  headStep: 64,
   slots: 128,
   span: 112,
   vocabulary: 1024,
@@ -80,8 +94,8 @@ export const kernelConfigs: Readonly<Record<string, KernelConfig>> = {
     ...card(platforms.tiny!),
     limits: tinyLimits,
     lanes: 4,
+    dspSecondBanks: 1,
     weightFifo: 32,
-    prefetchBeats: 32,
     keyFifo: 8,
     commandFifo: 4,
     chainFifo: 2,

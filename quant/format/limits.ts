@@ -11,6 +11,8 @@ export const limits = {
   /** heads x headDim and kvHeads x headDim. */
   headElements: 8192,
   headDim: 256,
+  /** Head sizes are multiples of this. */
+  headStep: 2,
   /** sinks + ring slots of the KV cache, a multiple of {@link kvBlockSlots}. */
   slots: 8192,
   /** Sinks + window: rows of the distance table. */

@@ -15,24 +15,30 @@ export interface TimingParameters {
   readonly prefetchBeats: number;
   /** Whether weights and cache lie in the same channels (1) or in channels of their own (0). */
   readonly sharedChannels: number;
-  /** Products of int8 and a 2-bit plane a clock behind one weight channel. */
-  readonly planeMacs: number;
-  /** Query heads served at once; each lane takes a beat of the cache (128 codes) a clock. */
+  /** Banks of 64 packed multipliers behind a weight channel: one takes a 2:4 beat with one token, or half a dense one. */
+  readonly arrayBanks: number;
+  /** Query heads served at once; each lane takes a beat of the cache (128 codes) or a slot a clock. */
   readonly attentionLanes: number;
-  /** 16-bit products a clock of the key-mean term, all lanes together. */
-  readonly meanMacs: number;
-  /** Elements a clock of the float units (norm, RoPE, Hadamard, SiLU, quantization). */
+  /** Query heads whose key-mean terms (128 products) one distance serves in a clock. */
+  readonly meanHeads: number;
+  /** Elements a clock of the float units (norm, quantization, embedding). */
   readonly floatLanes: number;
-  /** Passes over the elements: sum of squares, gain and largest, codes. */
+  /** Elements a clock of what the rows of a matrix pass through as they come, and of sums of squares elsewhere. */
+  readonly rowLanes: number;
+  /** Clocks of a pass over a head (RoPE, Hadamard, quantization): 128 elements at {@link floatLanes}. */
+  readonly headCycles: number;
+  /** Passes over the elements: gain and largest, codes. The sum of squares is made as x is completed. */
   readonly normPasses: number;
-  /** Centring and rotation with the extremes, then codes, of keys and of values. */
+  /** Centring and rotation, of keys and of values; the quantizer of the cache works beside. */
   readonly ropeKvPasses: number;
-  /** A query's rotations with their largest (window, sinks, mean term). */
+  /** A query's codes for the window, the sinks and the mean term. */
   readonly queryPasses: number;
-  /** Division and Hadamard with the largest, then codes. */
+  /** Hadamard of the outputs with the largest; then codes, as everywhere. */
   readonly outputPasses: number;
-  /** silu(g) * u with the largest, then codes. */
-  readonly siluPasses: number;
+  /** Beats' time that a beat of value scales takes, read one by one. Assumption. */
+  readonly scaleBeatTime: number;
+  /** From the last rotated vector to its block in memory: read, changed, written, twice. Assumption. */
+  readonly cacheWriteLatency: number;
   /** Reading the job header and the first commands from DDR. Assumption. */
   readonly jobLatency: number;
   /** Dispatch of a descriptor and the depth of its pipeline, filled and drained once. Assumptions. */
@@ -47,18 +53,21 @@ export const timingParameters: TimingParameters = {
   readLatency: 64,
   prefetchBeats: 4096,
   sharedChannels: 1,
-  planeMacs: 256,
+  arrayBanks: 2,
   attentionLanes: 32,
-  meanMacs: 2048,
+  meanHeads: 16,
   floatLanes: 16,
-  normPasses: 3,
-  ropeKvPasses: 4,
+  rowLanes: 4,
+  headCycles: 8,
+  normPasses: 2,
+  ropeKvPasses: 2,
   queryPasses: 3,
-  outputPasses: 2,
-  siluPasses: 2,
+  outputPasses: 1,
+  scaleBeatTime: 3,
+  cacheWriteLatency: 150,
   jobLatency: 200,
   matrixLatency: 100,
-  attentionLatency: 300,
+  attentionLatency: 400,
   elementwiseLatency: 60,
 };
 

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { chromiumForTests } from "./chromium.mjs";
 import { dependencies } from "./dependencies.mjs";
+import { hardwareTools } from "./hardware-tools.mjs";
 import { takeLock } from "./lock.mjs";
 import { nativeBuild } from "./native.mjs";
 import { nginxForTests } from "./nginx.mjs";
@@ -58,7 +59,7 @@ export async function setUp({ root, signal, terminal, forTests = false, whileLoc
       dependencies,
       nativeBuild,
       typescriptBuild,
-      ...(forTests ? [xrtForTests, nginxForTests, chromiumForTests] : []),
+      ...(forTests ? [xrtForTests, nginxForTests, chromiumForTests, hardwareTools] : []),
     ];
     let quiet = true;
     for (const step of steps) quiet = (await runStep(step, { paths, signal, terminal })) && quiet;

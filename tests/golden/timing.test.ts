@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { randomImage } from "../../host/engine/random-image.ts";
 import { Session } from "../../host/engine/session.ts";
 import { totalCycles } from "../../host/engine/status.ts";
-import { descriptorWork } from "../../host/estimate/descriptor-work.ts";
+import { DescriptorWork } from "../../host/estimate/descriptor-work.ts";
 import { Schedule } from "../../host/estimate/schedule.ts";
 import { randomModel } from "../../quant/eval/reference/random-model.ts";
 import { operations } from "../../quant/format/command.ts";
@@ -29,13 +29,13 @@ describe.skipIf(!emulatorBuilt)("the emulator's counters (needs it built)", () =
           const job = { tokens: count, position, firstLogit: count - 1 };
           position += count;
           const schedule = new Schedule(timingParameters);
+          const stream = new DescriptorWork(job, { weight, kv }, timingParameters);
           const cycles = Object.fromEntries(Object.keys(operations).map((o) => [o, 0n])) as Record<
             string,
             bigint
           >;
           for (const descriptor of session.plan.forward.descriptors) {
-            const work = descriptorWork(descriptor, job, { weight, kv }, timingParameters);
-            cycles[descriptor.operation]! += BigInt(schedule.cycles(work));
+            cycles[descriptor.operation]! += BigInt(schedule.cycles(stream.next(descriptor)));
           }
           expect(session.lastStatus!.cycles).toEqual(cycles);
           expect(totalCycles(session.lastStatus!)).toBe(schedule.end);

@@ -81,6 +81,20 @@ const table: Readonly<Record<string, Pragma>> = {
     required: ["port"],
     modes: ["m_axi", "s_axilite", "axis", "ap_none", "ap_ctrl_hs", "ap_ctrl_chain", "ap_ctrl_none"],
   },
+  BIND_OP: {
+    options: {
+      variable: "name",
+      op: ["mul", "add", "sub", "fadd", "fsub", "fmul", "fdiv", "fexp", "frecip", "frsqrt", "fsqrt"],
+      impl: ["dsp", "fabric", "meddsp", "fulldsp", "maxdsp", "primitivedsp", "auto", "none"],
+      latency: "number",
+    },
+    required: ["variable", "op"],
+  },
+  ALLOCATION: {
+    options: { instances: "name", limit: "number" },
+    required: ["instances", "limit"],
+    modes: ["function", "operation"],
+  },
   STREAM: {
     options: { variable: "name", depth: "number", type: ["fifo", "pipo", "shared", "unsync"] },
     required: ["variable"],

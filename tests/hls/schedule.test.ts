@@ -6,7 +6,7 @@ import { execa } from "execa";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Descriptor, encodeDescriptors } from "../../host/engine/commands.ts";
-import { descriptorWork, type JobShape } from "../../host/estimate/descriptor-work.ts";
+import { DescriptorWork, type JobShape } from "../../host/estimate/descriptor-work.ts";
 import { Schedule } from "../../host/estimate/schedule.ts";
 import { timingParameters } from "../../quant/format/timing.ts";
 
@@ -33,14 +33,21 @@ const flags = fc.integer({ min: 0, max: 15 });
 const descriptor: fc.Arbitrary<Descriptor> = fc.oneof(
   ...(["matmul", "logits"] as const).map((operation) =>
     fc
-      .record({ rows: size(32_768), columns: size(32_768), format: fc.integer({ min: 0, max: 3 }), flags })
+      .record({
+        rows: size(32_768),
+        columns: size(32_768),
+        format: fc.integer({ min: 0, max: 3 }),
+        // q, k, u, y
+        destination: fc.constantFrom(2, 3, 6, 7),
+        flags,
+      })
       .map(
-        ({ flags, ...shape }): Descriptor =>
+        ({ flags, destination, ...shape }): Descriptor =>
           operation === "matmul"
             ? {
                 operation,
                 flags,
-                fields: { ...shape, weightOffset: 0, destination: 2, beats: 0, biasOffset: 0 },
+                fields: { ...shape, destination, weightOffset: 0, beats: 0, biasOffset: 0 },
               }
             : { operation, flags, fields: { ...shape, weightOffset: 0, ioOffset: 0, beats: 0, rowBeats: 1 } },
       ),
@@ -115,9 +122,8 @@ describe.skipIf(compiler === undefined)(
 
       const expected = cases.flatMap(({ job, weight, kv, descriptors }) => {
         const schedule = new Schedule(timingParameters);
-        return descriptors.map((d) =>
-          schedule.cycles(descriptorWork(d, job, { weight, kv }, timingParameters)),
-        );
+        const stream = new DescriptorWork(job, { weight, kv }, timingParameters);
+        return descriptors.map((d) => schedule.cycles(stream.next(d)));
       });
       expect(stdout.split("\n").map(Number)).toEqual(expected);
       expect(expected.length).toBeGreaterThan(5000);

@@ -74,7 +74,7 @@ for (const [index, variant] of variants.entries()) {
     it.each(benches.filter((bench) => variant.benches.test(bench)))("%s", async (bench) => {
       const binary = join(out, `${index}-${bench}.bin`);
       const sources = [join(root, "hls/testbench", bench)];
-      if (bench === "tb_kernel.cpp") sources.push(join(root, "hls/kernels/accllm.cpp"));
+      if (bench === "tb_kernel.cpp") sources.push(join(root, "hls/kernels/top/u280.cpp"));
       // hls/sim last: where AMD's hls_stream.h is named, it comes first.
       const includes = ["hls/include", "hls", "hls/sim"].flatMap((folder) => ["-I", join(root, folder)]);
       await execa(variant.compiler, [...common, ...variant.flags, ...includes, ...sources, "-o", binary]);

@@ -30,6 +30,7 @@ struct FormatLimits {
   static constexpr uint32_t columns = limit::columns;
   static constexpr uint32_t head_elements = limit::head_elements;
   static constexpr uint32_t head_dim = limit::head_dim;
+  static constexpr uint32_t head_step = limit::head_step;
   static constexpr uint32_t slots = limit::slots;
   static constexpr uint32_t span = limit::span;
   static constexpr uint32_t vocabulary = limit::vocabulary;

@@ -7,8 +7,8 @@
 
 /// \file
 /// MODELLED cycles on the U280. No figure from a card or from Vitis stands behind this. The formulas are
-/// those of docs/timing.md and of host/estimate/schedule.ts, in whole numbers so that both give the same
-/// cycles; the parameters come from quant/format/timing.ts.
+/// those of docs/timing.md and of host/estimate (descriptor-work.ts, schedule.ts), in whole numbers so that
+/// both give the same cycles; the parameters come from quant/format/timing.ts.
 
 namespace accel::timing {
 
@@ -22,86 +22,163 @@ constexpr uint64_t transfer(uint64_t beats) { return ceil64(beats * 10000, param
 /// What one descriptor asks of the engines and of the busiest HBM channel.
 struct Work {
   enum class Kind { none, matrix, attention, elementwise } kind = Kind::none;
-  /// Matrix: beats of weights. Attention: beats of keys, and as many of values.
+  /// Matrix: beats of weights, cycles of the arrays, and those in which their feed gets the codes. `keys`:
+  /// this is the matrix behind which the queries are complete.
   uint64_t beats = 0;
-  /// Matrix: cycles of the array. Attention: cycles of the lanes over the keys, and as many over the values.
   uint64_t compute = 0;
-  /// Attention: the key-mean term, and the exponentials. Both zero otherwise.
+  uint64_t feed = 0;
+  bool keys = false;
+  /// Attention: beats' time of keys and values in the busiest channel, cycles of the lanes over each.
+  uint64_t key_beats = 0;
+  uint64_t value_beats = 0;
+  uint64_t key_compute = 0;
+  uint64_t value_compute = 0;
+  /// The key-mean term, and the exponentials.
   uint64_t mean = 0;
   uint64_t exponentials = 0;
   /// Float units: before the keys and behind the values in attention; elementwise work is all `before`.
   uint64_t before = 0;
   uint64_t behind = 0;
+  /// Attention of the job's first token, whose queries are made before k and v.
+  bool ahead = false;
 };
 
-inline uint64_t float_cycles(uint64_t elements, uint64_t passes) {
-  return ceil64(elements, parameter::float_lanes) * passes;
-}
+inline uint64_t pass(uint64_t length) { return ceil64(length, parameter::float_lanes); }
 
-inline Work elementwise(uint64_t length, uint64_t passes, uint64_t tokens) {
-  Work w;
-  w.kind = Work::Kind::elementwise;
-  w.before = tokens * float_cycles(length, passes);
-  return w;
-}
+/// Waves of an attend descriptor and lanes of the first, as dataflow::Waves.
+struct WaveCount {
+  uint64_t count;
+  uint64_t lanes;
 
-inline Work matrix(const Descriptor& d, uint64_t tokens, uint32_t channels) {
-  const MatrixShape m = matrix_shape(d, channels);
-  const uint64_t products = m.sparse ? 128 : 256;
-  Work w;
-  w.kind = Work::Kind::matrix;
-  w.beats = m.beats;
-  w.compute = ceil64(uint64_t{m.beats} * products * tokens, parameter::plane_macs);
-  return w;
-}
+  WaveCount(uint64_t heads, uint64_t kv_heads, uint64_t kv_channels) {
+    const uint64_t group = heads / kv_heads;
+    const uint64_t fit = group < parameter::attention_lanes ? parameter::attention_lanes / group : 1;
+    const uint64_t most = std::min(fit, kv_channels);
+    uint64_t together = 1;
+    while (2 * together <= most) together *= 2;
+    count = ceil64(kv_heads, together) * ceil64(group, parameter::attention_lanes);
+    lanes = together * std::min<uint64_t>(group, parameter::attention_lanes);
+  }
+};
 
-/// One token's attention over `keys` keys.
-inline Work attention(const Descriptor& d, uint64_t keys, uint32_t channels) {
+/// One token's attention over `slots` slots of the cache.
+inline Work attention(const Descriptor& d, uint64_t slots, uint32_t channels, bool ahead) {
   const CacheShape c = cache_shape(d, channels);
   const uint64_t heads = d.field(field::attend::heads);
-  const uint64_t elements = heads * c.head_dim;
-  const uint64_t head_beats = ceil64(keys, kv_block_slots) * c.block_beats;
-  const uint64_t rounds = ceil64(heads, parameter::attention_lanes);
+  const WaveCount waves(heads, c.kv_heads, channels);
+  const uint64_t blocks = ceil64(slots, kv_block_slots);
+  const uint64_t codes = c.block_beats - 1;
   Work w;
   w.kind = Work::Kind::attention;
-  w.beats = ceil64(c.kv_heads, channels) * head_beats;
-  w.compute = rounds * head_beats;
-  w.mean = d.has(flag::centered) ? ceil64(elements * keys, parameter::mean_macs) : 0;
-  w.exponentials = rounds * keys;
-  w.before = float_cycles(elements, parameter::query_passes);
-  w.behind = float_cycles(elements, parameter::output_passes);
+  w.key_beats = waves.count * blocks * (codes + 1);
+  w.value_beats = waves.count * blocks * (codes + parameter::scale_beat_time);
+  w.key_compute = waves.count * blocks * std::max<uint64_t>(codes + 1, kv_block_slots);
+  w.value_compute = waves.count * (blocks + 1) * std::max<uint64_t>(codes, kv_block_slots);
+  w.mean = d.has(flag::centered)
+               ? waves.count * blocks * kv_block_slots * ceil64(waves.lanes, parameter::mean_heads)
+               : 0;
+  w.exponentials = waves.count * blocks * kv_block_slots;
+  w.before = waves.lanes * parameter::head_cycles * parameter::query_passes;
+  w.behind = waves.lanes * parameter::head_cycles * parameter::output_passes + pass(heads * c.head_dim);
+  w.ahead = ahead;
   return w;
 }
 
-/// Work of a descriptor for one token (attention) or for the whole job (all others).
-inline Work work(const Descriptor& d, const Job& job, uint32_t token, const Ports& ports) {
-  const uint64_t tokens = job.tokens - (d.has(flag::head) ? job.first_logit : 0);
-  if (tokens == 0) return {};
-  switch (d.operation()) {
-    case operation::embed:
-      return elementwise(d.field(field::embed::hidden), 1, tokens);
-    case operation::norm:
-      return elementwise(d.field(field::norm::length), parameter::norm_passes, tokens);
-    case operation::matmul:
-    case operation::logits:
-      return matrix(d, tokens, ports.weight_channels);
-    case operation::rope_kv:
-      return elementwise(d.field(field::rope_kv::kv_heads) * d.field(field::rope_kv::head_dim),
-                         parameter::rope_kv_passes, tokens);
-    case operation::attend: {
-      const Beat& record = ports.io[job.input_offset + token * job.input_stride];
-      const CacheShape c = cache_shape(d, ports.kv_channels);
-      const uint64_t keys = attention_span(c, get_word(record, token_field::position)).keys();
-      return attention(d, keys, ports.kv_channels);
+/// Work of the descriptors of one job in their order.
+class WorkOfJob {
+ public:
+  /// Work of the next descriptor for one token (attention) or for the whole job (all others). To be told of
+  /// each descriptor once: `token` counts within it.
+  Work next(const Descriptor& d, const Job& job, uint32_t token, const Ports& ports) {
+    if (token == 0) {
+      taken_ = taken_along(d);
+      previous_ = d;
+      there_is_previous_ = true;
     }
-    case operation::silu_mul:
-      return elementwise(d.field(field::silu_mul::length), parameter::silu_passes, tokens);
-    case operation::add:
-      return elementwise(d.field(field::add::length), 1, tokens);
-    default:
-      return elementwise(d.field(field::dump::length), 1, tokens);
+    const uint64_t first = d.has(flag::head) ? job.first_logit : 0;
+    const uint64_t tokens = job.tokens - first;
+    if (tokens == 0) return {};
+    switch (d.operation()) {
+      case operation::embed:
+        squares_ = false;
+        return elementwise(tokens * pass(d.field(field::embed::hidden)));
+      case operation::norm: {
+        const uint64_t length = d.field(field::norm::length);
+        const uint64_t squares = squares_ ? 0 : ceil64(length, parameter::row_lanes);
+        squares_ = false;
+        codes_held_ = false;
+        return elementwise(tokens * (squares + parameter::norm_passes * pass(length)));
+      }
+      case operation::matmul:
+      case operation::logits:
+        return matrix(d, first, tokens, ports.weight_channels);
+      case operation::rope_kv:
+        return elementwise(tokens * d.field(field::rope_kv::kv_heads) * parameter::head_cycles *
+                           parameter::rope_kv_passes);
+      case operation::attend: {
+        codes_held_ = false;
+        const Beat& record = ports.io[job.input_offset + token * job.input_stride];
+        const uint64_t position = get_word(record, token_field::position);
+        const CacheShape c = cache_shape(d, ports.kv_channels);
+        return attention(d, std::min<uint64_t>(position + 1, c.sinks + c.ring), ports.kv_channels,
+                         token == 0);
+      }
+      case operation::silu_mul: {
+        const uint64_t length = d.field(field::silu_mul::length);
+        codes_held_ = false;
+        return elementwise(tokens * ((taken_ ? 0 : ceil64(length, parameter::row_lanes)) + pass(length)));
+      }
+      case operation::add:
+        squares_ = taken_;
+        if (taken_) return {};
+        return elementwise(tokens * pass(d.field(field::add::length)));
+      default:
+        return elementwise(tokens * pass(d.field(field::dump::length)));
+    }
   }
-}
+
+ private:
+  static Work elementwise(uint64_t cycles) {
+    Work w;
+    w.kind = Work::Kind::elementwise;
+    w.before = cycles;
+    return w;
+  }
+
+  /// Whether a descriptor is done row by row with the matrix before it.
+  bool taken_along(const Descriptor& d) const {
+    if (!there_is_previous_ || previous_.operation() != operation::matmul) return false;
+    const uint32_t destination = previous_.field(field::matmul::destination);
+    const bool fits = (d.operation() == operation::add && destination == buffer::y) ||
+                      (d.operation() == operation::silu_mul && destination == buffer::u);
+    return fits && d.field(field::add::length) == previous_.field(field::matmul::rows) &&
+           d.has(flag::head) == previous_.has(flag::head);
+  }
+
+  Work matrix(const Descriptor& d, uint64_t first, uint64_t tokens, uint32_t channels) {
+    const MatrixShape m = matrix_shape(d, channels);
+    const uint64_t turns = ceil64((m.sparse ? 1 : 2) * tokens, parameter::array_banks);
+    Work w;
+    w.kind = Work::Kind::matrix;
+    w.beats = m.beats;
+    // The finished rows of a tile leave a token a clock.
+    w.compute = std::max<uint64_t>(turns * m.beats, tokens * m.tiles * channels);
+    w.feed = codes_held_ && codes_from_ == first ? 0 : m.groups * tokens;
+    w.keys = d.operation() == operation::matmul && d.field(field::matmul::destination) == buffer::k;
+    codes_held_ = true;
+    codes_from_ = first;
+    return w;
+  }
+
+  Descriptor previous_ = {};
+  bool there_is_previous_ = false;
+  bool taken_ = false;
+  /// The squares of x are summed already.
+  bool squares_ = false;
+  /// The arrays' feed holds the codes of the tokens from here on.
+  bool codes_held_ = false;
+  uint64_t codes_from_ = 0;
+};
 
 /// The beats of one stream (weights, cache, or both where they share channels) through its prefetch buffer.
 class Stream {
@@ -123,6 +200,13 @@ class Stream {
     return free + parameter::read_latency;
   }
 
+  /// Where an engine that takes beats from `start` on is slower than they come, the last find room only as it
+  /// goes.
+  void hold(uint64_t beats, uint64_t start, uint64_t compute) {
+    if (beats <= parameter::prefetch_beats) return;
+    free = std::max(free, start + compute * (beats - parameter::prefetch_beats) / beats);
+  }
+
  private:
   uint64_t beats_ = 0;
   /// Least distance of an arrival from the time that the beats up to it take on the wire.
@@ -138,11 +222,8 @@ class Schedule {
   uint64_t cycles(const Descriptor& d, const Job& job, const Ports& ports) {
     const uint64_t before = end_;
     if (end_ == 0) end_ = parameter::job_latency;
-    if (d.operation() == operation::attend) {
-      for (uint32_t token = 0; token < job.tokens; ++token) advance(work(d, job, token, ports));
-    } else {
-      advance(work(d, job, 0, ports));
-    }
+    const uint32_t items = d.operation() == operation::attend ? job.tokens : 1;
+    for (uint32_t token = 0; token < items; ++token) advance(work_.next(d, job, token, ports));
     return end_ - before;
   }
 
@@ -164,14 +245,14 @@ class Schedule {
   }
 
   void matrix_step(const Work& w) {
-    const uint64_t start = end_;
+    if (w.keys) {
+      queries_at_ = end_;
+      queries_early_ = true;
+    }
+    const uint64_t start = end_ + w.feed;
     const uint64_t arrived = weights_.fetch(w.beats, start, 0);
     end_ = std::max(start + w.compute, arrived) + parameter::matrix_latency;
-    // Where the array is the slower one, the last beats find room only as it takes others.
-    if (w.beats > parameter::prefetch_beats) {
-      const uint64_t late = w.beats - parameter::prefetch_beats;
-      weights_.free = std::max(weights_.free, start + w.compute * late / w.beats);
-    }
+    weights_.hold(w.beats, start, w.compute);
   }
 
   void attention_step(const Work& w) {
@@ -179,14 +260,22 @@ class Schedule {
     // Keys of this token are in the cache only when the descriptor before has ended.
     const uint64_t start = end_;
     const uint64_t query = start + w.before;
-    const uint64_t keys = cache.fetch(w.beats, query, start);
-    const uint64_t values = std::max({query + w.compute, query + w.mean, keys}) + w.exponentials;
-    const uint64_t arrived = cache.fetch(w.beats, values, start);
-    end_ = std::max(values + w.compute, arrived) + w.behind + parameter::attention_latency;
+    const uint64_t mean = (w.ahead && queries_early_ ? queries_at_ + w.before : query) + w.mean;
+    queries_early_ = false;
+    const uint64_t keys = cache.fetch(w.key_beats, query, start + parameter::cache_write_latency);
+    cache.hold(w.key_beats, query, w.key_compute);
+    const uint64_t values = std::max({query + w.key_compute, mean, keys}) + w.exponentials;
+    const uint64_t arrived = cache.fetch(w.value_beats, values, start);
+    cache.hold(w.value_beats, values, w.value_compute);
+    end_ = std::max(values + w.value_compute, arrived) + w.behind + parameter::attention_latency;
   }
 
+  WorkOfJob work_;
   /// When the last descriptor's results are there.
   uint64_t end_ = 0;
+  /// When the queries of the next attention were complete, where that was before k and v.
+  uint64_t queries_at_ = 0;
+  bool queries_early_ = false;
   Stream weights_;
   Stream cache_;
 };

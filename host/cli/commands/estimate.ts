@@ -148,7 +148,7 @@ function renderSweep(sweep: readonly Omit<Estimate, "modules">[]): string {
   ];
   const rows = sweep.map((e) => [
     String(e.weightChannels),
-    String(e.planeMacs),
+    String(e.arrayBanks),
     String(e.clockMHz),
     formatRate(e.decodeTokensPerSecond),
     formatRate(e.prefillTokensPerSecond),

@@ -19,6 +19,10 @@ import { sliceMs } from "./run.ts";
 /** A device behind XRT's C API, whichever library implements it. */
 export class XrtDevice implements Device {
   readonly library: XrtLibrary;
+  get emulated(): boolean {
+    return this.library.emulator !== undefined;
+  }
+
   /** The card on the bus; undefined for the emulator and XRT's emulation modes. */
   readonly card: Card | undefined;
   readonly power: PowerSensor | undefined;

@@ -2,6 +2,7 @@ import { burstEfficiency } from "../../../quant/format/timing.ts";
 import { designOf } from "../design.ts";
 import type { KnownModel } from "../model-shapes.ts";
 import { knownModel } from "../model-shapes.ts";
+import { bankMultipliers } from "../resources.ts";
 import { timeline } from "../timeline.ts";
 import { commandStream, plannedHeader } from "../workload.ts";
 import { plotSvg } from "./plot.ts";
@@ -44,7 +45,7 @@ function rooflinePlot(): string {
   const design = designOf("u280");
   const { platform, parameters, clockMHz } = design;
   const bandwidth = platform.weightChannels * platform.channelBytesPerSecond * burstEfficiency;
-  const peak = platform.weightChannels * parameters.planeMacs * clockMHz * 1e6;
+  const peak = platform.weightChannels * parameters.arrayBanks * 2 * bankMultipliers * clockMHz * 1e6;
   const window = { sinks: 2, window: 2044 };
   const point = (model: KnownModel, tokens: number): readonly [number, number] => {
     const header = plannedHeader(knownModel(model)!, platform, { weights: "w2s24", lmHead: "w8" }, window);

@@ -26,7 +26,7 @@ export async function documentEstimate(
   context: number,
   change: DesignChange = {},
   power: PowerModel = powerModel,
-  lmHead: "w8" | "w2s24" = "w8",
+  lmHead: "w8" | "w4" | "w2s24" = "w8",
 ): Promise<Estimate> {
   const design = designOf(platform, change);
   const header = await headerOf(model, design.platform, { weights: "w2s24", lmHead }, window);
@@ -83,7 +83,7 @@ async function layouts(): Promise<string> {
     ["26 weights + 6 cache, separate", { channels: 26, kvChannels: 6, parameters: { sharedChannels: 0 } }],
     ["28 shared", { channels: 28 }],
     ["**32 shared**", {}],
-    ["32 shared, FIFO of 64 beats", { parameters: { prefetchBeats: 64 } }],
+    ["32 shared, FIFO of 512 beats", { parameters: { prefetchBeats: 512 } }],
   ];
   const rows: Row[] = [];
   for (const [name, change] of cases) {
@@ -182,6 +182,7 @@ async function sensitivity(): Promise<string> {
     ["static 5 W", { staticWatts: 5 }],
     ["static 12 W", { staticWatts: 12 }],
     ["a DSP as 40 LUTs", { lutsPerDsp: 40 }],
+    ["no clock is stopped", { gatedIdleShare: powerModel.idleShare }],
   ];
   const rows: Row[] = [];
   for (const [name, change] of cases) {
@@ -190,14 +191,19 @@ async function sensitivity(): Promise<string> {
     const long = await documentEstimate("llama-2-7b", full, {}, power);
     rows.push([name, ...[short, long].flatMap((e) => [e.watts.toFixed(1), e.tokensPerJoule.toFixed(2)])]);
   }
-  const [short, long] = [
-    await documentEstimate("llama-2-7b", 512, {}, powerModel, "w2s24"),
-    await documentEstimate("llama-2-7b", full, {}, powerModel, "w2s24"),
-  ];
-  rows.push([
-    "as assumed, output matrix in 2 bits",
-    ...[short, long].flatMap((e) => [e.watts.toFixed(1), e.tokensPerJoule.toFixed(2)]),
-  ]);
+  for (const [lmHead, name] of [
+    ["w4", "W4"],
+    ["w2s24", "2:4 W2"],
+  ] as const) {
+    const [short, long] = [
+      await documentEstimate("llama-2-7b", 512, {}, powerModel, lmHead),
+      await documentEstimate("llama-2-7b", full, {}, powerModel, lmHead),
+    ];
+    rows.push([
+      `as assumed, output matrix in ${name}`,
+      ...[short, long].flatMap((e) => [e.watts.toFixed(1), e.tokensPerJoule.toFixed(2)]),
+    ]);
+  }
   return markdown(["assumption", "W at 512", "token/J", "W at 2046", "token/J"], rows);
 }
 

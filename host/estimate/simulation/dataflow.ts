@@ -100,7 +100,9 @@ function* fetcher(
     if (item.kind === "elementwise") continue;
     // The cache of this token is written when the descriptor before has ended.
     if (item.kind === "attention") yield { take: permits, beats: 1 };
-    for (const part of item.kind === "attention" ? [item.beats, item.beats] : [item.beats]) {
+    // The block of this token is read, changed and written first.
+    if (item.kind === "attention") yield p.cacheWriteLatency;
+    for (const part of item.kind === "attention" ? [item.keyBeats, item.valueBeats] : [item.beats]) {
       for (const beats of bursts(part, hbm.burstBeats)) {
         yield { room: fifo, beats };
         yield channel.burst(sim.now, beats);
@@ -121,20 +123,26 @@ function* engines(
   finish: (time: number) => void,
 ): Process {
   yield p.jobLatency;
+  /** When the queries of the next attention were complete, where that was before k and v. */
+  let queriesAt: number | undefined;
   for (const item of items) {
     if (item.kind === "elementwise") {
       yield item.before + p.elementwiseLatency;
     } else if (item.kind === "matrix") {
+      if (item.keys) queriesAt = sim.now;
+      if (item.feed > 0) yield item.feed;
       yield* consume(sim, fifos, item.beats, item.compute, hbm);
       yield p.matrixLatency;
     } else {
       for (const permits of written) sim.deliver(permits, 1);
       yield item.before;
-      const meanEnd = sim.now + item.mean;
-      yield* consume(sim, cacheFifos, item.beats, item.compute, hbm);
+      const early = item.ahead ? queriesAt : undefined;
+      const meanEnd = (early === undefined ? sim.now : early + item.before) + item.mean;
+      queriesAt = undefined;
+      yield* consume(sim, cacheFifos, item.keyBeats, item.keyCompute, hbm);
       if (meanEnd > sim.now) yield meanEnd - sim.now;
       yield item.exponentials;
-      yield* consume(sim, cacheFifos, item.beats, item.compute, hbm);
+      yield* consume(sim, cacheFifos, item.valueBeats, item.valueCompute, hbm);
       yield item.behind + p.attentionLatency;
     }
     finish(sim.now);

@@ -8,16 +8,19 @@ namespace accel::config {
 
 struct u280 {
   static constexpr uint32_t block_tokens = 16;
-  static constexpr uint32_t hidden = 8192;
+  static constexpr uint32_t hidden = 5120;
   static constexpr uint32_t columns = 20480;
-  static constexpr uint32_t head_elements = 8192;
+  static constexpr uint32_t head_elements = 5120;
   static constexpr uint32_t head_dim = 128;
-  static constexpr uint32_t slots = 2080;
-  static constexpr uint32_t span = 2064;
+  static constexpr uint32_t head_step = 64;
+  static constexpr uint32_t slots = 2064;
+  static constexpr uint32_t span = 2049;
   static constexpr uint32_t vocabulary = 262144;
   static constexpr uint32_t layers = 256;
   static constexpr uint32_t lanes = 32;
   static constexpr uint32_t centering_heads = 16;
+  static constexpr uint32_t array_banks = 2;
+  static constexpr uint32_t dsp_second_banks = 8;
   static constexpr uint32_t key_fifo = 64;
   static constexpr uint32_t command_fifo = 16;
   static constexpr uint32_t chain_fifo = 4;
@@ -25,21 +28,23 @@ struct u280 {
   static constexpr uint32_t kv_channels = 32;
   static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t weight_fifo = 4096;
-  static constexpr uint32_t prefetch_beats = 4096;
 };
 
 struct u55c {
   static constexpr uint32_t block_tokens = 16;
-  static constexpr uint32_t hidden = 8192;
+  static constexpr uint32_t hidden = 5120;
   static constexpr uint32_t columns = 20480;
-  static constexpr uint32_t head_elements = 8192;
+  static constexpr uint32_t head_elements = 5120;
   static constexpr uint32_t head_dim = 128;
-  static constexpr uint32_t slots = 2080;
-  static constexpr uint32_t span = 2064;
+  static constexpr uint32_t head_step = 64;
+  static constexpr uint32_t slots = 2064;
+  static constexpr uint32_t span = 2049;
   static constexpr uint32_t vocabulary = 262144;
   static constexpr uint32_t layers = 256;
   static constexpr uint32_t lanes = 32;
   static constexpr uint32_t centering_heads = 16;
+  static constexpr uint32_t array_banks = 2;
+  static constexpr uint32_t dsp_second_banks = 8;
   static constexpr uint32_t key_fifo = 64;
   static constexpr uint32_t command_fifo = 16;
   static constexpr uint32_t chain_fifo = 4;
@@ -47,7 +52,6 @@ struct u55c {
   static constexpr uint32_t kv_channels = 16;
   static constexpr uint32_t first_kv_channel = 0;
   static constexpr uint32_t weight_fifo = 4096;
-  static constexpr uint32_t prefetch_beats = 4096;
 };
 
 struct tiny {
@@ -56,12 +60,15 @@ struct tiny {
   static constexpr uint32_t columns = 1024;
   static constexpr uint32_t head_elements = 512;
   static constexpr uint32_t head_dim = 128;
+  static constexpr uint32_t head_step = 64;
   static constexpr uint32_t slots = 128;
   static constexpr uint32_t span = 112;
   static constexpr uint32_t vocabulary = 1024;
   static constexpr uint32_t layers = 256;
   static constexpr uint32_t lanes = 4;
   static constexpr uint32_t centering_heads = 16;
+  static constexpr uint32_t array_banks = 2;
+  static constexpr uint32_t dsp_second_banks = 1;
   static constexpr uint32_t key_fifo = 8;
   static constexpr uint32_t command_fifo = 4;
   static constexpr uint32_t chain_fifo = 2;
@@ -69,7 +76,6 @@ struct tiny {
   static constexpr uint32_t kv_channels = 1;
   static constexpr uint32_t first_kv_channel = 2;
   static constexpr uint32_t weight_fifo = 32;
-  static constexpr uint32_t prefetch_beats = 32;
 };
 
 }  // namespace accel::config

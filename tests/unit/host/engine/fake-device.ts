@@ -58,6 +58,7 @@ export interface FakeRun {
 
 /** A device in memory: host and device sides of a buffer apart, the kernel a function. Logs what is closed. */
 export class FakeDevice implements Device {
+  emulated = true;
   readonly name = "fake (model)";
   readonly uuid = undefined;
   readonly log: string[] = [];

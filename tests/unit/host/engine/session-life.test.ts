@@ -80,6 +80,26 @@ describe("Session, from opening to closing", () => {
     expect(device.log.at(-1)).toBe("close kernel");
   });
 
+  it("refuses what a card's kernel was not compiled for, before anything is allocated", async () => {
+    const device = new FakeDevice();
+    const image = filledImage(imageHeader(smallShape));
+    // The emulator takes it.
+    await (await Session.open({ device, image, window: 5000 })).close();
+    device.emulated = false;
+    device.log.splice(0);
+    const options = { device, image, ownsDevice: true };
+    await expect(Session.open(options)).rejects.toMatchObject({
+      code: "KERNEL_LIMITS",
+      message: expect.stringMatching(/head size of \d+; the kernel takes multiples of 64/),
+    });
+    expect(device.log).toEqual(["open accllm", "close kernel", "close device"]);
+    const wide = filledImage(imageHeader({ ...smallShape, headDim: 64 }));
+    await expect(Session.open({ ...options, image: wide, window: 5000 })).rejects.toMatchObject({
+      code: "BAD_WINDOW",
+      message: expect.stringMatching(/a window of 5000; the kernel takes at most \d+ together/),
+    });
+  });
+
   it("frees what it had when opening fails: no memory, unreadable image, interruption, unknown kernel", async () => {
     const device = new FakeDevice();
     const image = filledImage(imageHeader(smallShape));

@@ -44,7 +44,7 @@ describe("accllm build with stand-ins for Vitis", () => {
       platform: "u280",
       target: "hw",
       shell: "xilinx_u280_gen3x16_xdma_1_202211_1",
-      kernelAbi: 1,
+      kernelAbi: 2,
       clockMHz: 225,
       tool: "v++ v2022.2",
     };
