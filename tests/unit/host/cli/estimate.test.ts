@@ -34,7 +34,7 @@ describe("accllm estimate", () => {
     expect(stdout).toContain("tinyllama-1.1b on u280 at 225 MHz (model, not measured)");
     expect(stdout).toMatch(/^decode +[\d,.]+ tokens\/s at context 512$/m);
     expect(stdout).toMatch(/^Sweep$/m);
-    expect(stdout).toMatch(/^ +32 +1024 +225 .* no$/m);
+    expect(stdout).toMatch(/^ +32 +8 +225 .* no$/m);
   });
 
   it("passes its options on", async () => {
