@@ -22,9 +22,9 @@ export async function inspectFile(path: string): Promise<Inspection> {
   const start = await firstBytes(path, 8);
   if (Buffer.compare(start, imageMagic) === 0) return inspectImage(path);
   if (Buffer.compare(start, XCLBIN_MAGIC) === 0) return inspectXclbin(path, kind.size);
-  if (path.endsWith(".bin")) return inspectCheckpoint(path);
+  if (/\.(bin|gguf)$/i.test(path)) return inspectCheckpoint(path);
   throw new InputError("FILE_UNKNOWN", `${path} is no checkpoint, model image or xclbin.`, {
-    hint: "Give a folder with config.json and safetensors, a llama2.c .bin, an .accllm or an .xclbin file.",
+    hint: "Give a folder with config.json and safetensors, a .gguf, a llama2.c .bin, an .accllm or an .xclbin file.",
   });
 }
 

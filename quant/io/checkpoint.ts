@@ -1,10 +1,12 @@
 import { stat } from "node:fs/promises";
+import { extname } from "node:path";
 import { InputError } from "../../host/errors.ts";
 import { EMBEDDING, LM_HEAD } from "../format/inventory.ts";
 import type { ModelConfig } from "./config.ts";
+import { openGguf } from "./gguf.ts";
 import { openHuggingFace } from "./huggingface.ts";
 import { openLlama2c } from "./llama2c.ts";
-import { type OpenedWeights, readStoredRows, type StoredTensor, type WeightDtype } from "./stored-tensor.ts";
+import { type OpenedWeights, readStoredRows, type StoredGrid, type StoredTensor } from "./stored-tensor.ts";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.ts";
 
 /** A tensor of a checkpoint as it is offered to readers. A norm's gain has one row. */
@@ -16,13 +18,15 @@ export interface TensorInfo {
   /** Inputs; consecutive in memory. */
   readonly cols: number;
   /** How it is stored; readers always get float32. */
-  readonly dtype: WeightDtype;
+  readonly dtype: string;
+  /** Its codes where it has been quantized already; undefined where it has none that an image could hold. */
+  readonly grid?: StoredGrid | undefined;
 }
 
 /** A trained model on disk: its dimensions, and its weights as streams of float32 rows. */
 export interface Checkpoint {
   readonly path: string;
-  readonly format: "huggingface" | "llama2.c";
+  readonly format: "huggingface" | "gguf" | "llama2.c";
   readonly config: ModelConfig;
   /**
    * Every tensor of the architecture by canonical name, complete and of the right shape. Where the embedding is
@@ -50,9 +54,17 @@ export interface OpenCheckpointOptions {
   readonly tokenizer?: string;
 }
 
+const OPENERS: Readonly<Record<Checkpoint["format"], (path: string) => Promise<OpenedWeights>>> = {
+  huggingface: openHuggingFace,
+  gguf: openGguf,
+  "llama2.c": openLlama2c,
+};
+
+const FILE_FORMATS: Readonly<Record<string, Checkpoint["format"]>> = { ".gguf": "gguf", ".bin": "llama2.c" };
+
 /**
- * Opens a checkpoint: a Hugging Face folder (config.json, model.safetensors or shards with their index) or a
- * llama2.c legacy .bin file. Headers are read and checked, weights are not read yet.
+ * Opens a checkpoint: a Hugging Face folder (config.json, model.safetensors or shards with their index; quantized in
+ * GPTQ's form, too), a GGUF file or a llama2.c legacy .bin file. Headers are read and checked, weights are not read yet.
  * @throws InputError naming what is missing, unknown or of the wrong shape.
  */
 export async function openCheckpoint(path: string, options: OpenCheckpointOptions = {}): Promise<Checkpoint> {
@@ -61,15 +73,15 @@ export async function openCheckpoint(path: string, options: OpenCheckpointOption
       cause,
     });
   });
-  const format = kind.isDirectory() ? "huggingface" : "llama2.c";
-  if (format === "llama2.c" && !path.endsWith(".bin")) {
+  const format = kind.isDirectory() ? "huggingface" : FILE_FORMATS[extname(path).toLowerCase()];
+  if (format === undefined) {
     throw new InputError("CHECKPOINT_UNKNOWN", `${path} is not a checkpoint that can be read.`, {
-      hint: "Give the folder that holds config.json and model.safetensors, or a llama2.c .bin file.",
+      hint: "Give the folder that holds config.json and model.safetensors, a .gguf or a llama2.c .bin file.",
     });
   }
-  const opened = await (format === "huggingface" ? openHuggingFace(path) : openLlama2c(path));
+  const opened = await OPENERS[format](path);
   try {
-    const besides = format === "huggingface" ? path : undefined;
+    const besides = format === "llama2.c" ? undefined : path;
     const tokenizerPath = options.tokenizer ?? besides;
     const tokenizerFiles = tokenizerPath === undefined ? null : await readTokenizerFiles(tokenizerPath);
     if (options.tokenizer !== undefined && tokenizerFiles === null) {
@@ -115,7 +127,10 @@ class FileCheckpoint implements Checkpoint {
     this.#close = () => opened.close();
     this.#stored = this.tied ? withBothNames(opened.stored) : opened.stored;
     this.tensors = new Map(
-      [...this.#stored].map(([name, { rows, cols, dtype }]) => [name, { name, rows, cols, dtype }]),
+      [...this.#stored].map(([name, { rows, cols, dtype, grid }]) => [
+        name,
+        { name, rows, cols, dtype, ...(grid === undefined ? {} : { grid }) },
+      ]),
     );
   }
 

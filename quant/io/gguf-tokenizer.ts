@@ -1,7 +1,7 @@
-import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { InputError } from "../../host/errors.ts";
 import { byteLevelTokenizer } from "./byte-level.ts";
+import { readGgufHeader } from "./gguf-header.ts";
 import { checkSchema, FILE_LIMITS } from "./json-file.ts";
 import { tokenizerFromPieces } from "./sentencepiece.ts";
 import type { TokenizerFiles } from "./tokenizer-files.ts";
@@ -48,7 +48,7 @@ const CONTROL = 3;
  * @throws InputError where the file is no GGUF or has another kind of tokenizer.
  */
 export async function tokenizerFromGguf(path: string): Promise<TokenizerFiles> {
-  return tokenizerFromGgufMetadata(await readMetadata(path), path);
+  return tokenizerFromGgufMetadata((await readGgufHeader(path)).metadata, path);
 }
 
 /**
@@ -90,17 +90,4 @@ export function tokenizerFromGgufMetadata(
   const special = pieces.flatMap((content, one) => (types[one] === CONTROL ? [{ id: one, content }] : []));
   const vocabulary = { pieces, merges, special, bos: pieces[bosId]!, eos: pieces[eosId]! };
   return { ...byteLevelTokenizer(vocabulary), chatTemplate };
-}
-
-async function readMetadata(path: string): Promise<Record<string, unknown>> {
-  const { gguf } = await import("@huggingface/gguf");
-  const kind = await stat(path).catch(() => undefined);
-  if (kind?.isFile() !== true) throw new InputError("FILE_UNREADABLE", `${path} is not a regular file.`);
-  try {
-    return { ...(await gguf(path, { allowLocalFile: true })).metadata };
-  } catch (cause) {
-    throw new InputError("GGUF_INVALID", `${path} cannot be read as GGUF: ${(cause as Error).message}.`, {
-      cause,
-    });
-  }
 }

@@ -157,9 +157,6 @@ function requireSupported(hf: HfConfig, label: string): void {
   if ((hf.partial_rotary_factor ?? 1) !== 1) {
     throw unsupported(label, `partial_rotary_factor ${hf.partial_rotary_factor}`);
   }
-  if (hf.quantization_config !== undefined && hf.quantization_config !== null) {
-    throw unsupported(label, "a quantization_config", "Give the checkpoint in float32, float16 or bfloat16.");
-  }
 }
 
 /** The window that all layers attend to; null where none has one. */

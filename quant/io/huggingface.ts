@@ -1,19 +1,24 @@
 import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../host/errors.ts";
+import { expectedTensors } from "../format/inventory.ts";
 import { type OpenFile, openFile } from "./file-range.ts";
+import { assembleGptq } from "./gptq.ts";
+import { gptqConfigSchema, type ZeroOffset, zeroOffsetOf } from "./gptq-config.ts";
 import { hfConfigSchema, hfGenerationConfigSchema, modelConfigFromHf } from "./hf-config.ts";
-import { FILE_LIMITS, parseJson, readBounded } from "./json-file.ts";
+import { checkSchema, FILE_LIMITS, parseJson, readBounded } from "./json-file.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
 import type { OpenedWeights } from "./stored-tensor.ts";
-import { checkTensors, type LocatedEntry } from "./tensor-check.ts";
+import { checkTensors, foundEntry, type LocatedEntry } from "./tensor-check.ts";
 
 /** Most files one checkpoint may be split into; each is kept open. */
 const MAX_SHARDS = 512;
 
 const WEIGHTS_FILE = "model.safetensors";
 const INDEX_FILE = "model.safetensors.index.json";
+const QUANTIZE_CONFIG_FILE = "quantize_config.json";
 
 /** A shard's name is a plain file name, so that an index cannot name files outside its folder. */
 const SHARD_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors$/;
@@ -40,22 +45,42 @@ export async function openHuggingFace(folder: string): Promise<OpenedWeights> {
   const generationBytes = await readBounded(generationPath, FILE_LIMITS.generationConfig);
   const generation =
     generationBytes === null ? null : parseJson(generationBytes, hfGenerationConfigSchema, generationPath);
-  const config = modelConfigFromHf(
-    parseJson(configBytes, hfConfigSchema, configPath),
-    generation,
-    configPath,
-  );
+  const hf = parseJson(configBytes, hfConfigSchema, configPath);
+  const config = modelConfigFromHf(hf, generation, configPath);
+  const offset = await zeroOffset(folder, hf.quantization_config, configPath);
 
   const files: OpenFile[] = [];
   const close = async () => {
     await Promise.all(files.map((file) => file.handle.close()));
   };
   try {
-    return { config, stored: checkTensors(config, await locateTensors(folder, files), folder), close };
+    const located = await locateTensors(folder, files);
+    const found =
+      offset === undefined
+        ? new Map([...located].map(([name, entry]) => [name, foundEntry(entry)]))
+        : await assembleGptq(located, offset, new Set(expectedTensors(config).keys()));
+    return { config, stored: checkTensors(config, found, folder), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/**
+ * How zero-points of quantized matrices are meant; undefined where nothing is quantized. Old checkpoints say so in
+ * quantize_config.json.
+ */
+async function zeroOffset(
+  folder: string,
+  inConfig: unknown,
+  configPath: string,
+): Promise<ZeroOffset | undefined> {
+  if (inConfig !== undefined && inConfig !== null) {
+    return zeroOffsetOf(checkSchema(inConfig, gptqConfigSchema, configPath), configPath);
+  }
+  const path = join(folder, QUANTIZE_CONFIG_FILE);
+  const bytes = await readBounded(path, FILE_LIMITS.config);
+  return bytes === null ? undefined : zeroOffsetOf(parseJson(bytes, gptqConfigSchema, path), path);
 }
 
 /** Opens the weight files, adding each to `files` so that the caller closes them, and lists their tensors. */
@@ -66,7 +91,7 @@ async function locateTensors(folder: string, files: OpenFile[]): Promise<Map<str
     ? null
     : await readBounded(indexPath, FILE_LIMITS.shardIndex);
   const shards = index === null ? null : shardsOf(index, indexPath);
-  for (const name of shards?.keys() ?? [WEIGHTS_FILE]) {
+  for (const name of shards?.keys() ?? [await onlyFile(folder)]) {
     const file = await openWeights(join(folder, name));
     files.push(file);
     const entries = await readSafetensorsHeader(file.handle, file.bytes, file.path);
@@ -82,6 +107,13 @@ async function locateTensors(folder: string, files: OpenFile[]): Promise<Map<str
     }
   }
   return found;
+}
+
+/** model.safetensors, or the only such file of the folder: GPTQ checkpoints name theirs after their bits and groups. */
+async function onlyFile(folder: string): Promise<string> {
+  if (existsSync(join(folder, WEIGHTS_FILE))) return WEIGHTS_FILE;
+  const named = (await readdir(folder)).filter((name) => SHARD_NAME.test(name));
+  return named.length === 1 ? named[0]! : WEIGHTS_FILE;
 }
 
 async function openWeights(path: string): Promise<OpenFile> {

@@ -9,6 +9,8 @@ import {
 } from "../format/inventory.ts";
 import { checkModelConfig, type ModelConfig } from "./config.ts";
 import { type OpenFile, openFile, readExactly } from "./file-range.ts";
+import { PlainTensor } from "./plain-tensor.ts";
+import { inRotateHalfOrder } from "./rotate-half.ts";
 import type { OpenedWeights, StoredTensor } from "./stored-tensor.ts";
 
 /** The legacy header: dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len as int32. */
@@ -124,8 +126,8 @@ function locateTensors(config: ModelConfig, file: OpenFile): Map<string, StoredT
     if (offset === undefined) continue;
     const [rows, cols] = shape.length === 1 ? [1, shape[0]!] : [shape[0]!, shape[1]!];
     const rotated = name.endsWith(".q_proj.weight") || name.endsWith(".k_proj.weight");
-    const interleavedHeadDim = rotated ? config.headDim : null;
-    stored.set(name, { name, rows, cols, dtype: "F32", file, offset, interleavedHeadDim });
+    const tensor = new PlainTensor(name, rows, cols, "F32", { file, offset });
+    stored.set(name, rotated ? inRotateHalfOrder(tensor, config.headDim) : tensor);
   }
   return stored;
 }

@@ -7,6 +7,7 @@ import { type Calibrated, type CalibratedOptions, fingerprint } from "./calibrat
 import { embeddingsOf } from "./embeddings.ts";
 import { emptyGrid, exactMatrix, maskOf } from "./exact-matrix.ts";
 import { gridKind } from "./grid.ts";
+import { readStoredGrid, storedGrid } from "./stored-grid.ts";
 import { finishMatrix, type TrainedMatrix, withTrained } from "./trained-checkpoint.ts";
 import {
   splitSequences,
@@ -213,6 +214,7 @@ class Run {
       const name = layerTensorName(layer, matrix);
       const { rows, cols } = this.#checkpoint.tensors.get(name)!;
       const format = this.#options.formats.get(name)!;
+      if (storedGrid(this.#checkpoint.tensors.get(name)!, format) !== undefined) continue;
       const out = emptyGrid(rows, cols, format);
       model.getLinear(layer, matrix, out);
       this.#matrices.set(name, finishMatrix(rows, cols, out, gridKind(format).maxCode));
@@ -242,7 +244,8 @@ class Run {
       const { sparse } = weightFormats[format];
       model.setTensor(layer, matrix, weights);
       model.setFormat(layer, matrix, gridKind(format), sparse, sparse ? maskOf(weights, rows, cols) : null);
-      const exact = exactMatrix(weights, format, rows, cols);
+      const grid = storedGrid(this.#checkpoint.tensors.get(name)!, format);
+      const exact = grid ? await readStoredGrid(grid, rows, cols) : exactMatrix(weights, format, rows, cols);
       if (exact !== undefined) model.setLinear(layer, matrix, exact, true);
     }
   }

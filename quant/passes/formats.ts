@@ -18,6 +18,7 @@ export interface FormatOverride {
 /**
  * The format of every matrix: `weights` for the layers', `lmHead` for the output's, then the overrides in order, so
  * that the last one that matches a tensor holds.
+ * @param own formats that matrices have already, by name; they come before `weights` and `lmHead`.
  * @throws UsageError for an override that matches nothing.
  */
 export function chooseFormats(
@@ -25,8 +26,11 @@ export function chooseFormats(
   weights: WeightFormat,
   lmHead: WeightFormat,
   overrides: readonly FormatOverride[],
+  own: ReadonlyMap<string, WeightFormat> = new Map(),
 ): Map<string, WeightFormat> {
-  const formats = new Map(matrices.map(({ name }) => [name, name === LM_HEAD ? lmHead : weights]));
+  const formats = new Map(
+    matrices.map(({ name }) => [name, own.get(name) ?? (name === LM_HEAD ? lmHead : weights)]),
+  );
   for (const { tensor, format } of overrides) {
     const pattern = overridePattern(tensor);
     const matching = matrices.filter(({ name }) => pattern.test(name));

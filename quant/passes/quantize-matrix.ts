@@ -7,13 +7,15 @@ import { chunkRows } from "../format/weight-pack.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import type { QuantizationError } from "./quantize-rows.ts";
 import type { RowPool } from "./row-pool.ts";
-import type { RowStepResult } from "./row-step.ts";
+import type { RowStep, RowStepResult } from "./row-step.ts";
+import { packStored, storedGrid } from "./stored-grid.ts";
 
 /** Weights that are read and quantized at a time: bounds memory, and how long the event loop waits. */
 const stepWeights = 1 << 18;
 
 /**
- * Quantizes one matrix into the weight sections, a run of tiles in all channels after the other. Memory: the packed
+ * Quantizes one matrix into the weight sections, a run of tiles in all channels after the other; what is quantized
+ * already, to as many bits, stays as it is. Memory: the packed
  * run and {@link stepWeights} weights a thread.
  * @param onRows called after every step with the weights it had; may throw to stop.
  * @throws InputError for a weight too large for the format.
@@ -38,9 +40,11 @@ export async function quantizeMatrix(
   const packed = Array.from({ length: channels }, () => pool.bytes(runBeats * beatBytes));
   const total: QuantizationError = { squaredError: 0, energy: 0, roundedRows: 0 };
 
+  const grid = storedGrid(checkpoint.tensors.get(name)!, tensor.format);
+
   const step = async (row: number, count: number, values: Float32Array, firstBeat: number) => {
-    await checkpoint.readRows(name, row, count, values);
-    const result = await pool.run({ layout, values, rows: count, firstRow: row, packed, firstBeat });
+    const place = { layout, rows: count, firstRow: row, packed, firstBeat };
+    const result = await (grid === undefined ? round(values, place) : packStored(grid, place));
     if (result.refused >= 0) {
       throw new InputError(
         "WEIGHT_RANGE",
@@ -49,6 +53,11 @@ export async function quantizeMatrix(
     }
     onRows(count * columns);
     return result;
+  };
+
+  const round = async (values: Float32Array, place: Omit<RowStep, "values">) => {
+    await checkpoint.readRows(name, place.firstRow, place.rows, values);
+    return pool.run({ ...place, values });
   };
 
   for (let tile = 0; tile < layout.tiles; tile += tilesPerExponentBeat) {

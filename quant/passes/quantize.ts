@@ -3,6 +3,7 @@ import { InputError, UsageError } from "../../host/errors.ts";
 import { sectionNames } from "../format/image-header.ts";
 import { type ImagePlan, modelTensors, planImage, type TensorShape } from "../format/image-plan.ts";
 import { ImageWriter } from "../format/image-writer.ts";
+import { LM_HEAD } from "../format/inventory.ts";
 import { groupSize } from "../format/limits.ts";
 import type { ModelConfig } from "../format/model.ts";
 import { modelLimitProblem, windowProblem } from "../format/model-limits.ts";
@@ -18,6 +19,7 @@ import type { QuantizationError } from "./quantize-rows.ts";
 import { describeMethod, type Recipe, resolveRecipe } from "./recipe.ts";
 import { RowPool } from "./row-pool.ts";
 import { Steps, throwIfAborted } from "./steps.ts";
+import { ownFormat, storedGrid } from "./stored-grid.ts";
 import { writeTable } from "./write-table.ts";
 
 export type {
@@ -130,7 +132,15 @@ async function planFor(
 ): Promise<ImagePlan> {
   const { matrices } = modelTensors(checkpoint.config);
   const asked = options.weights ?? (recipe.method === "sparsegpt" ? "w2s24" : "auto");
-  const weights = await resolveWeights(checkpoint, matrices, asked, hooks);
+  const own = asked === "auto" ? ownFormats(checkpoint, matrices, options.lmHead) : new Map();
+  const weights = await resolveWeights(checkpoint, matrices, asked, own, hooks);
+  // What is 2:4 as well is kept in fewer bits than its codes have.
+  if (weights === "w2s24") own.clear();
+  const formats = chooseFormats(matrices, weights, options.lmHead ?? "w8", options.overrides ?? [], own);
+  const kept = matrices.every(
+    ({ name }) =>
+      name === LM_HEAD || storedGrid(checkpoint.tensors.get(name)!, formats.get(name)!) !== undefined,
+  );
   return planImage({
     generator: options.generator ?? "accllm",
     model: checkpoint.config,
@@ -142,19 +152,35 @@ async function planFor(
       window: options.window ?? trainedWindow(checkpoint.config, options.sinks ?? defaultSinks),
     },
     weights,
-    method: describeMethod(recipe, weights),
-    formats: chooseFormats(matrices, weights, options.lmHead ?? "w8", options.overrides ?? []),
+    method: kept ? "stored codes" : describeMethod(recipe, weights),
+    formats,
     files: new Map([...files].map(([name, bytes]) => [name, bytes.length])),
   });
+}
+
+/** Formats that matrices are stored in already; the output matrix only where no format is asked for it. */
+function ownFormats(
+  checkpoint: Checkpoint,
+  matrices: readonly TensorShape[],
+  lmHead: WeightFormat | undefined,
+): Map<string, WeightFormat> {
+  const own = new Map<string, WeightFormat>();
+  for (const { name } of matrices) {
+    const format = ownFormat(checkpoint.tensors.get(name)!);
+    if (format !== undefined && (name !== LM_HEAD || lmHead === undefined)) own.set(name, format);
+  }
+  return own;
 }
 
 async function resolveWeights(
   checkpoint: Checkpoint,
   matrices: readonly TensorShape[],
   weights: WeightFormat | "auto",
+  own: ReadonlyMap<string, WeightFormat>,
   hooks: QuantizeHooks,
 ): Promise<WeightFormat> {
   if (weights !== "auto") return weights;
+  if ([...own.values()].includes("w4")) return "w4";
   const sparse = await isSparseCheckpoint(checkpoint, matrices, () => throwIfAborted(hooks.signal));
   return sparse ? "w2s24" : "w2";
 }
@@ -179,7 +205,9 @@ async function writeSections(
       pool,
       steps.of(name),
     );
-    const whole = checkpoint === original ? error : await matrixError(original, checkpoint, name, error);
+    const kept = storedGrid(checkpoint.tensors.get(name)!, format) !== undefined;
+    const whole =
+      checkpoint === original || kept ? error : await matrixError(original, checkpoint, name, error);
     reports.push({ name, format, ...summary(whole) });
   }
   // After the matrices: gains and key means are those of layers that are done.

@@ -1,5 +1,6 @@
 import { groupSize } from "../format/limits.ts";
-import type { Checkpoint } from "../io/checkpoint.ts";
+import type { Checkpoint, TensorInfo } from "../io/checkpoint.ts";
+import type { StoredGrid } from "../io/stored-tensor.ts";
 import type { GridMatrix } from "../native/native-model.ts";
 import { type RoundedRow, roundScales } from "./round.ts";
 
@@ -67,7 +68,7 @@ export function withTrained(
     path: checkpoint.path,
     format: checkpoint.format,
     config: checkpoint.config,
-    tensors: checkpoint.tensors,
+    tensors: new Map([...checkpoint.tensors].map(([name, info]) => [name, preparedFirst(info, prepare)])),
     tied: checkpoint.tied,
     tokenizerFiles: checkpoint.tokenizerFiles,
     async readRows(name, firstRow, rowCount, out) {
@@ -84,6 +85,17 @@ export function withTrained(
     },
     close: () => checkpoint.close(),
   };
+}
+
+/** Codes of its own that a matrix has are asked for in the order of the layers, as rows are. */
+function preparedFirst(info: TensorInfo, prepare: (name: string) => Promise<void>): TensorInfo {
+  const { grid, name } = info;
+  if (grid === undefined) return info;
+  const read: StoredGrid["read"] = async (firstRow, rowCount, out) => {
+    await prepare(name);
+    await grid.read(firstRow, rowCount, out);
+  };
+  return { ...info, grid: { bits: grid.bits, read } };
 }
 
 function expand(matrix: TrainedMatrix, firstRow: number, rowCount: number, out: Float32Array): void {

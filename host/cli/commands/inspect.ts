@@ -8,7 +8,7 @@ export function addInspect(program: Command, run: RunVerb): void {
   const command = program
     .command("inspect")
     .description("Print what is in a checkpoint, a model image or an xclbin.")
-    .argument("<file>", "checkpoint folder, llama2.c .bin, .accllm or .xclbin")
+    .argument("<file>", "checkpoint folder, .gguf, llama2.c .bin, .accllm or .xclbin")
     .action((file: string) =>
       run(async (context) => {
         const { json, sections } = await context.services.inspect(file);

@@ -43,10 +43,13 @@ export function addQuantize(program: Command, run: RunVerb): void {
     .description(
       "Quantize a checkpoint into a model image. The image appears when it is complete, never in part.",
     )
-    .argument("<checkpoint>", "Hugging Face folder (safetensors) or llama2.c .bin")
+    .argument("<checkpoint>", "Hugging Face folder (safetensors, also GPTQ), .gguf or llama2.c .bin")
     .requiredOption("-o, --output <image>", "model image to write (.accllm)")
     .addOption(
-      new Option("--weights <format>", "auto takes w2s24 where the checkpoint is 2:4 already, else w2")
+      new Option(
+        "--weights <format>",
+        "auto takes w2s24 where the checkpoint is 2:4 already, the bits of a GPTQ checkpoint, else w2",
+      )
         .choices(["auto", ...WEIGHT_FORMATS])
         .default("auto"),
     )

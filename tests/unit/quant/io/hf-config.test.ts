@@ -145,7 +145,6 @@ describe("modelConfigFromHf", () => {
     [{ hidden_act: "gelu" }, /hidden_act "gelu"/],
     [{ mlp_bias: true }, /mlp_bias/],
     [{ partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
-    [{ quantization_config: { quant_method: "gptq" } }, /quantization_config/],
     [{ rope_scaling: { rope_type: "yarn", factor: 2 } }, /"yarn"/],
     [{ rope_scaling: { type: "dynamic", factor: 2 } }, /"dynamic"/],
     [{ rope_scaling: { rope_type: "longrope" } }, /"longrope"/],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { InputError } from "../../../../host/errors.ts";
 import { openFile } from "../../../../quant/io/file-range.ts";
+import { PlainTensor } from "../../../../quant/io/plain-tensor.ts";
 import { readStoredRows } from "../../../../quant/io/stored-tensor.ts";
 import { newFolder, tensor } from "./small-checkpoint.ts";
 
@@ -15,12 +16,7 @@ it.each(["F16", "BF16"] as const)("converts %s rows that are larger than one chu
   writeFileSync(path, bytes);
   const file = await openFile(path);
   const out = new Float32Array(2 * cols);
-  await readStoredRows(
-    { name: "w", rows: 3, cols, dtype, file, offset: 0, interleavedHeadDim: null },
-    1,
-    2,
-    out,
-  );
+  await readStoredRows(new PlainTensor("w", 3, cols, dtype, { file, offset: 0 }), 1, 2, out);
   await file.handle.close();
   let differences = 0;
   for (let i = 0; i < out.length; i++) {
