@@ -260,7 +260,7 @@ describe("refuses", () => {
     mkdirSync(join(empty, "generation_config.json"));
     writeFileSync(join(empty, "config.json"), JSON.stringify(SMALL_CONFIG));
     expect((await failure(empty)).message).toMatch(/not a regular file/);
-    const other = join(newFolder(), "model.gguf");
+    const other = join(newFolder(), "model.pth");
     writeFileSync(other, "GGUF");
     expect((await failure(other)).message).toMatch(/not a checkpoint that can be read/);
   });
