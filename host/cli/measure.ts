@@ -99,5 +99,5 @@ async function textIds(tokenizer: Tokenizer, path: string): Promise<number[]> {
 
 /** Checkpoints are folders or llama2.c .bin files. */
 async function isImage(path: string): Promise<boolean> {
-  return !((await stat(path)).isDirectory() || path.endsWith(".bin"));
+  return !((await stat(path)).isDirectory() || /\.(bin|gguf)$/i.test(path));
 }
