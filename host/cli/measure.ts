@@ -97,7 +97,7 @@ async function textIds(tokenizer: Tokenizer, path: string): Promise<number[]> {
   return tokenizer.encode(text);
 }
 
-/** Checkpoints are folders or llama2.c .bin files. */
+/** Checkpoints are folders, GGUF or llama2.c .bin files. */
 async function isImage(path: string): Promise<boolean> {
   return !((await stat(path)).isDirectory() || /\.(bin|gguf)$/i.test(path));
 }
