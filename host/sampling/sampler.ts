@@ -3,6 +3,7 @@ import { expNonPositive } from "./exp.ts";
 import { type Logprobs, logprobsOf } from "./logprobs.ts";
 import { penalizeRepeats, RecentTokens } from "./penalty.ts";
 import { randomSeed, Xoshiro128 } from "./prng.ts";
+import { RankedMass } from "./ranked-mass.ts";
 import { argmax, RankedIds } from "./selection.ts";
 
 export interface SamplerOptions {
@@ -31,9 +32,6 @@ export const SAMPLER_DEFAULTS = {
   repeatPenalty: 1,
 } as const;
 
-/** Ids that are ranked at first where no top-k says how many. */
-const firstRanks = 64;
-
 export interface Sample {
   readonly id: number;
   readonly logprobs?: Logprobs;
@@ -45,7 +43,8 @@ export interface Sample {
  *
  * The same logits and seed give the same tokens on every machine: logits become doubles, and everything after
  * uses only IEEE +, -, *, / in a fixed order (weights exp((logit - max) / temperature) by {@link expNonPositive},
- * sums over falling rank, or over ascending id where no filter is on) and {@link Xoshiro128}. One 53-bit draw is
+ * sums over falling rank, by {@link RankedMass} where top-k is off, or over ascending id where no filter is on) and
+ * {@link Xoshiro128}. One 53-bit draw is
  * taken per sampled token, none where temperature is 0 or top-k is 1.
  */
 export class Sampler {
@@ -55,7 +54,7 @@ export class Sampler {
   readonly #logprobs: number | undefined;
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();
-  readonly #room = { scores: new Float64Array(0), weights: new Float64Array(0), kept: new Float64Array(0) };
+  readonly #room = { scores: new Float64Array(0), weights: new Float64Array(0) };
 
   constructor(options: SamplerOptions = {}) {
     this.seed = options.seed ?? randomSeed();
@@ -102,28 +101,32 @@ export class Sampler {
     if (temperature === 0 || topK === 1) return best;
 
     const highest = scores[best]!;
-    const weights = this.#scratch("weights", logits.length);
-    // Weights of all ids are needed where all of them count; else only of those that are ranked.
-    const all = topK === 0 && (topP < 1 || minP === 0);
-    let total = 0;
-    if (all) {
-      for (let id = 0; id < scores.length; id++) {
-        const weight = expNonPositive((scores[id]! - highest) / temperature);
-        weights[id] = weight;
-        total += weight;
-      }
-      if (topP === 1 && minP === 0) return this.#draw(weights, total);
+    const weightOf = (id: number) => expNonPositive((scores[id]! - highest) / temperature);
+    if (topK > 0) {
+      const { ids, weights, mass } = filterRanked(new RankedIds(scores).first(topK), weightOf, {
+        topP,
+        minP,
+      });
+      return ids[this.#draw(weights, mass)]!;
     }
-    const weightOf = all
-      ? (id: number) => weights[id]!
-      : (id: number) => expNonPositive((scores[id]! - highest) / temperature);
-    const kept = this.#scratch("kept", logits.length);
-    const { ids, count, mass } = filter(new RankedIds(scores), weightOf, total, kept, { topK, topP, minP });
-    return ids[this.#draw(kept.subarray(0, count), mass)]!;
+    const weights = this.#scratch("weights", logits.length);
+    let total = 0;
+    for (let id = 0; id < scores.length; id++) {
+      const weight = weightOf(id);
+      weights[id] = weight;
+      total += weight;
+    }
+    if (topP === 1 && minP === 0) return this.#draw(weights, total);
+    const ranked = new RankedMass(scores, weights);
+    const mass = Math.min(
+      topP < 1 ? ranked.placeAt(topP * total).through : total,
+      minP > 0 ? massFrom(weights, minP) : total,
+    );
+    return ranked.placeOver(this.#random.nextDouble() * mass).id;
   }
 
   /** Room for one number a token, kept from sample to sample. */
-  #scratch(use: "scores" | "weights" | "kept", length: number): Float64Array {
+  #scratch(use: "scores" | "weights", length: number): Float64Array {
     if (this.#room[use].length !== length) this.#room[use] = new Float64Array(length);
     return this.#room[use];
   }
@@ -144,36 +147,34 @@ export class Sampler {
 }
 
 /**
- * Top-k, top-p, min-p in that order. The first `count` of `ids` survive, by falling probability, with the
- * unnormalized weights in `kept`; `mass` is their sum.
- * @param total sum of all weights by ascending id, where top-p is on and top-k off
+ * Top-p, then min-p, on the ids that top-k has left, by falling probability. Those that survive come with their
+ * unnormalized weights; `mass` is the weights' sum.
  */
-function filter(
-  ranked: RankedIds,
+function filterRanked(
+  ids: Uint32Array,
   weightOf: (id: number) => number,
-  total: number,
-  kept: Float64Array,
-  { topK, topP, minP }: { topK: number; topP: number; minP: number },
-): { ids: Uint32Array; count: number; mass: number } {
-  const most = topK === 0 ? ranked.length : Math.min(topK, ranked.length);
-  let ids = ranked.first(topK === 0 ? firstRanks : most);
-  let whole = total;
-  if (topP < 1 && topK !== 0) {
-    whole = 0;
-    for (const id of ids) whole += weightOf(id);
-  }
+  { topP, minP }: { topP: number; minP: number },
+): { ids: Uint32Array; weights: Float64Array; mass: number } {
+  const weights = Float64Array.from(ids, weightOf);
+  const whole = weights.reduce((sum, weight) => sum + weight, 0);
   let mass = 0;
   let count = 0;
-  while (count < most) {
-    if (count === ids.length) ids = ranked.first(count * 16);
-    const weight = weightOf(ids[count]!);
+  while (count < ids.length) {
+    const weight = weights[count]!;
     // The best weight is exactly 1, so min-p compares weights without normalizing them.
     if (weight === 0 || weight < minP) break;
-    kept[count++] = weight;
+    count++;
     mass += weight;
     if (topP < 1 && mass >= topP * whole) break;
   }
-  return { ids, count, mass };
+  return { ids, weights: weights.subarray(0, count), mass };
+}
+
+/** Sum of the weights of at least `least`, by ascending id; the best weight is exactly 1. */
+function massFrom(weights: Float64Array, least: number): number {
+  let mass = 0;
+  for (let id = 0; id < weights.length; id++) if (weights[id]! >= least) mass += weights[id]!;
+  return mass;
 }
 
 /** Id of the highest logit, the lowest among equals. @throws DeviceError where logits are not to be used */
