@@ -22,7 +22,7 @@ export class RankedMass {
   readonly #weights: Float64Array;
   readonly #ids: Uint32Array;
   readonly #bucketOf: Uint16Array;
-  readonly #masses = new Float64Array(BUCKETS);
+  readonly #masses: Float64Array;
   readonly #sorted: boolean;
 
   /**
@@ -45,11 +45,14 @@ export class RankedMass {
     this.#sorted = ids.length <= SORTED || perScore === Number.POSITIVE_INFINITY;
     this.#ids = this.#sorted && highest !== lowest ? byRank(scores, ids) : ids;
     this.#bucketOf = new Uint16Array(this.#sorted ? 0 : ids.length);
-    for (let i = 0; i < this.#bucketOf.length; i++) {
+    this.#masses = new Float64Array(this.#sorted ? 0 : BUCKETS);
+    // Local names: a whole vocabulary goes through this loop for every token.
+    const [bucketOf, masses] = [this.#bucketOf, this.#masses];
+    for (let i = 0; i < bucketOf.length; i++) {
       const id = ids[i]!;
       const bucket = Math.trunc((highest - scores[id]!) * perScore);
-      this.#bucketOf[i] = bucket;
-      this.#masses[bucket]! += weights[id]!;
+      bucketOf[i] = bucket;
+      masses[bucket]! += weights[id]!;
     }
   }
 
@@ -94,9 +97,10 @@ export class RankedMass {
   }
 
   #idsIn(bucket: number): Uint32Array {
-    const ids = new Uint32Array(this.#ids.length);
+    const [all, bucketOf] = [this.#ids, this.#bucketOf];
+    const ids = new Uint32Array(all.length);
     let count = 0;
-    for (let i = 0; i < ids.length; i++) if (this.#bucketOf[i] === bucket) ids[count++] = this.#ids[i]!;
+    for (let i = 0; i < all.length; i++) if (bucketOf[i] === bucket) ids[count++] = all[i]!;
     return ids.subarray(0, count);
   }
 }
