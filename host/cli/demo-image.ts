@@ -2,8 +2,8 @@ import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
 import { packageRoot, writableCache } from "../config/paths.ts";
-import { quantizeWithProgress } from "./commands/quantize.ts";
 import { type CliContext, write } from "./context.ts";
+import { quantizeWithProgress } from "./quantization.ts";
 
 const checkpoint = join(packageRoot, "models", "demo");
 

@@ -24,6 +24,12 @@ export const moduleServices: Services = {
     const { quantizeCheckpoint } = await import("../../quant/passes/quantize.ts");
     return quantizeCheckpoint(options, hooks);
   },
+  async sensitivity(options, hooks) {
+    const { ensureNative } = await import("../device/native-build.ts");
+    await ensureNative();
+    const { measureSensitivity } = await import("../../quant/passes/sensitivity.ts");
+    return measureSensitivity(options, hooks);
+  },
   async bench(request, control) {
     const { benchImage } = await import("../bench/measure.ts");
     return benchImage(request, control);

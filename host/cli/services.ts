@@ -1,4 +1,5 @@
 import type { QuantizeHooks, QuantizeOptions, QuantizeReport } from "../../quant/passes/quantize.ts";
+import type { Sensitivity, SensitivityOptions } from "../../quant/passes/sensitivity.ts";
 import type { BenchReport } from "../bench/measure.ts";
 import type { EngineName } from "../config/engine.ts";
 import type { Check, DeviceEntry } from "../device/check.ts";
@@ -26,6 +27,8 @@ export interface Services {
     choice: Pick<DeviceChoice, "device" | "threads">,
   ): Promise<Pick<DeviceChoice, "device" | "threads">[]>;
   quantize(options: QuantizeOptions, hooks: QuantizeHooks): Promise<QuantizeReport>;
+  /** What every matrix of a checkpoint loses by itself. */
+  sensitivity(options: SensitivityOptions, hooks: QuantizeHooks): Promise<Sensitivity>;
   bench(request: BenchRequest, control: Control): Promise<BenchReport>;
   perplexity(request: PerplexityRequest, control: Control): Promise<PerplexityReport>;
   verify(request: VerifyRequest, control: Control): Promise<VerifyReport>;

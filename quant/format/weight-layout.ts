@@ -15,6 +15,9 @@ export const weightFormats = {
 } as const;
 export type WeightFormat = keyof typeof weightFormats;
 
+/** All formats, fewest bits first. */
+export const formatsByBits = ["w2s24", "w2", "w4", "w8"] as const satisfies readonly WeightFormat[];
+
 /** Bounds on a row's exponent e: a row scale is m * 2^e with m below 2^16. */
 export const rowExponentRange = { least: -56, most: 40 } as const;
 

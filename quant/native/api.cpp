@@ -173,6 +173,31 @@ ACCLLM_API int accllmQuantLayer(void* handle, int layer, double damping, int swe
   return guarded([&] { modelOf(handle).quantizeLayer(layer, {static_cast<float>(damping), sweeps}); });
 }
 
+/** Adds a variant of the model with one matrix quantized; its format is set before. */
+ACCLLM_API int accllmQuantProbe(void* handle, int layer, int matrix, int calibrated, double damping,
+                                int sweeps) {
+  return guarded([&] {
+    modelOf(handle).probe(layer, matrix, calibrated != 0, {static_cast<float>(damping), sweeps});
+  });
+}
+
+ACCLLM_API int accllmQuantAdvanceProbes(void* handle, int layer) {
+  return guarded([&] { modelOf(handle).advanceProbes(layer); });
+}
+
+ACCLLM_API int accllmQuantProbeLoss(void* handle, int variant, double* loss) {
+  return guarded([&] { *loss = modelOf(handle).probeLoss(variant); });
+}
+
+/** @param format as accllmQuantSetFormat's. */
+ACCLLM_API int accllmQuantProbeHead(void* handle, const int32_t* format, int calibrated, double damping,
+                                    int sweeps, double* loss) {
+  return guarded([&] {
+    const Format kind{format[0], format[1], format[2], format[3] != 0};
+    *loss = modelOf(handle).probeHead(kind, calibrated != 0, {static_cast<float>(damping), sweeps});
+  });
+}
+
 ACCLLM_API int accllmQuantAdvance(void* handle, int layer) {
   return guarded([&] { modelOf(handle).advance(layer); });
 }

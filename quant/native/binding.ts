@@ -14,7 +14,7 @@ export interface QuantFunctions {
   accllmQuantError(): string;
   accllmQuantSetTables(
     model: Handle,
-    embedding: Float32Array,
+    embedding: Float32Array | null,
     finalNorm: Float32Array,
     head: Float32Array,
   ): number;
@@ -58,6 +58,24 @@ export interface QuantFunctions {
   accllmQuantCenter(model: Handle, layer: number): number;
   accllmQuantTarget(model: Handle, layer: number): number;
   accllmQuantLayer(model: Handle, layer: number, damping: number, sweeps: number): number;
+  accllmQuantProbe(
+    model: Handle,
+    layer: number,
+    matrix: number,
+    calibrated: number,
+    damping: number,
+    sweeps: number,
+  ): number;
+  accllmQuantAdvanceProbes(model: Handle, layer: number): number;
+  accllmQuantProbeLoss(model: Handle, variant: number, loss: Float64Array): number;
+  accllmQuantProbeHead(
+    model: Handle,
+    format: Int32Array,
+    calibrated: number,
+    damping: number,
+    sweeps: number,
+    loss: Float64Array,
+  ): number;
   accllmQuantAdvance(model: Handle, layer: number): number;
   accllmQuantRelease(model: Handle, layer: number): number;
   accllmQuantStore(model: Handle, layer: number, path: string): number;
@@ -124,6 +142,10 @@ export const quantDeclarations: Readonly<
   accllmQuantCenter: ["int", ["void *", "int"]],
   accllmQuantTarget: ["int", ["void *", "int"]],
   accllmQuantLayer: ["int", ["void *", "int", "double", "int"]],
+  accllmQuantProbe: ["int", ["void *", "int", "int", "int", "double", "int"]],
+  accllmQuantAdvanceProbes: ["int", ["void *", "int"]],
+  accllmQuantProbeLoss: ["int", ["void *", "int", "_Out_ double *"]],
+  accllmQuantProbeHead: ["int", ["void *", "const int32_t *", "int", "double", "int", "_Out_ double *"]],
   accllmQuantAdvance: ["int", ["void *", "int"]],
   accllmQuantRelease: ["int", ["void *", "int"]],
   accllmQuantStore: ["int", ["void *", "int", "const char *"]],

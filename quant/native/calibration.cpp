@@ -1,32 +1,13 @@
-// How a layer is quantized on its calibration sequences.
+// How a layer is quantized on its calibration sequences: each stage on what the quantized ones before it put
+// out.
 
 #include "gemm.hpp"
 #include "model.hpp"
+#include "stages.hpp"
 
 namespace accllm::quant {
 
 namespace {
-
-/** Matrices that share their inputs. Each stage is quantized on what the quantized ones before it put out. */
-const std::vector<int> stages[] = {{Matrix::query, Matrix::key, Matrix::value},
-                                   {Matrix::output},
-                                   {Matrix::gate, Matrix::up},
-                                   {Matrix::down}};
-constexpr int stageCount = 4;
-
-/** Takes x through a layer as far as the inputs of a stage. */
-const std::vector<float>& stageInput(Block& block, const LayerWeights& weights, const float* x, Batch batch,
-                                     int stage, Activations& acts) {
-  block.attentionInput(weights, x, batch, acts);
-  if (stage == 0) return acts.attentionInput;
-  block.projections(weights, batch, acts);
-  block.attend(weights, batch, acts);
-  if (stage == 1) return acts.attended;
-  block.middle(weights, x, batch, acts);
-  if (stage == 2) return acts.feedForwardInput;
-  block.gating(weights, batch, acts);
-  return acts.gated;
-}
 
 void subtract(const float* from, int64_t count, const float* what, std::vector<float>& out) {
   out.resize(count);
@@ -44,6 +25,19 @@ struct StageSums {
 };
 
 }  // namespace
+
+const std::vector<float>& stageInput(Block& block, const LayerWeights& weights, const float* x, Batch batch,
+                                     int stage, Activations& acts) {
+  block.attentionInput(weights, x, batch, acts);
+  if (stage == 0) return acts.attentionInput;
+  block.projections(weights, batch, acts);
+  block.attend(weights, batch, acts);
+  if (stage == 1) return acts.attended;
+  block.middle(weights, x, batch, acts);
+  if (stage == 2) return acts.feedForwardInput;
+  block.gating(weights, batch, acts);
+  return acts.gated;
+}
 
 void Model::center(int index) {
   Layer& layer = layers_.at(index);

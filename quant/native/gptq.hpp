@@ -11,6 +11,7 @@ class Hessian {
   void reset(int width);
   /** Adds `rows` vectors. */
   void add(Pool& pool, const float* x, int64_t rows);
+  void addDiagonal(float value);
   int width() const { return width_; }
   const std::vector<float>& values() const { return values_; }
 

@@ -37,6 +37,10 @@ void Hessian::add(Pool& pool, const float* x, int64_t rows) {
            true);
 }
 
+void Hessian::addDiagonal(float value) {
+  for (int i = 0; i < width_; i++) values_[static_cast<size_t>(i) * width_ + i] += value;
+}
+
 std::vector<float> Hessian::diagonal() const {
   std::vector<float> values(width_);
   for (int i = 0; i < width_; i++) values[i] = values_[static_cast<size_t>(i) * width_ + i];

@@ -16,7 +16,7 @@ Model::Model(Shape shape, int layers, int vocabulary, int threads)
 
 void Model::setTables(const float* table, const float* finalNorm, const float* output) {
   const size_t size = static_cast<size_t>(vocabulary_) * shape_.hidden;
-  embedding.value.assign(table, table + size);
+  if (table != nullptr) embedding.value.assign(table, table + size);
   finalNorm_.assign(finalNorm, finalNorm + shape_.hidden);
   originalHead_.assign(output, output + size);
   finalGain.value = finalNorm_;

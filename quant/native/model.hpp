@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "block.hpp"
@@ -71,7 +72,7 @@ class Model {
   Pool& pool() { return pool_; }
   const Shape& shape() const { return shape_; }
 
-  /** What only training the whole model needs. */
+  /** For what ends in logits; the embedding, which may be null, for training the whole model. */
   void setTables(const float* embedding, const float* finalNorm, const float* head);
   /** Token ids [count][length] and their embeddings, at which both streams start. */
   void setSequences(const int32_t* ids, int count, int length, const float* states);
@@ -98,6 +99,19 @@ class Model {
   /** Mean over tokens of KL(float || quantized), after all layers' `target`. */
   double modelLoss(const int32_t* sequences, int count);
   double trainModel(const int32_t* sequences, int count, int step, const Rates& rates);
+
+  /**
+   * Adds a variant of the model: float but for one matrix of a layer whose format is set, quantized by GPTQ
+   * on the float stream, or, not calibrated, to nearest. Before the layer's `target`.
+   */
+  void probe(int layer, int matrix, bool calibrated, const GptqOptions& options);
+  /** Takes all variants through a float layer; before the layer's own are added. */
+  void advanceProbes(int layer);
+  /** Mean over tokens of KL(float || variant), in the order in which they were added; after the last layer.
+   */
+  double probeLoss(int variant);
+  /** The same for the model with its output matrix quantized. */
+  double probeHead(const Format& format, bool calibrated, const GptqOptions& options);
 
   /** Resets Adam for a layer, or for the whole model where layer is -1. */
   void prepare(int layer);
@@ -134,6 +148,9 @@ class Model {
   /** Tokens that go through a layer at a time, about: bounds the memory of activations. */
   static constexpr int batchTokens = 2048;
 
+  void normalizeFinal(const float* states, int64_t tokens, std::vector<float>& out);
+  double probeLoss(const std::vector<float>& states, const std::vector<float>& output);
+
   Shape shape_;
   int vocabulary_;
   Pool pool_;
@@ -148,6 +165,10 @@ class Model {
   std::vector<std::vector<float>> inputs_;
   std::vector<float> output_, target_, scales_, normalized_, logits_, teacherLogits_, gradient_;
   Snapshot snapshot_;
+  /** Hidden states of every variant, and the Hessian of the layer and stage that was probed last. */
+  std::vector<std::vector<float>> variants_;
+  Hessian probed_;
+  std::pair<int, int> probedPlace_{-1, -1};
 };
 
 }  // namespace accllm::quant

@@ -34,6 +34,13 @@ export interface Rates {
   readonly head: number;
 }
 
+/** How a probed matrix is quantized: GPTQ where calibrated, else to nearest. */
+export interface ProbeMethod {
+  readonly calibrated: boolean;
+  readonly damping: number;
+  readonly sweeps: number;
+}
+
 /** Vectors of a layer that can be read and set. */
 export const layerVectors = { inputNorm: 0, postNorm: 1, keyMean: 2 } as const;
 export const modelVectors = { embedding: 0, finalNorm: 1, head: 2 } as const;
@@ -76,8 +83,8 @@ export class NativeModel {
     this.#handle = out[0];
   }
 
-  /** Gives what only training of the whole model needs. */
-  setTables(embedding: Float32Array, finalNorm: Float32Array, head: Float32Array): void {
+  /** Gives what is needed where work ends in logits; the embedding only for training the whole model. */
+  setTables(embedding: Float32Array | null, finalNorm: Float32Array, head: Float32Array): void {
     this.#call("accllmQuantSetTables", embedding, finalNorm, head);
   }
 
@@ -105,8 +112,8 @@ export class NativeModel {
     sparse: boolean,
     keep: Uint8Array | null,
   ): void {
-    const format = Int32Array.of(kind.maxCode, kind.zeroStep, kind.maxZeroHalf, Number(sparse));
-    this.#call("accllmQuantSetFormat", layer, layerMatrices.indexOf(matrix), format, keep);
+    const index = layerMatrices.indexOf(matrix);
+    this.#call("accllmQuantSetFormat", layer, index, nativeFormat(kind, sparse), keep);
   }
 
   /** @param frozen whether it is to stay as it is. */
@@ -151,6 +158,37 @@ export class NativeModel {
   /** Takes the float stream through a float layer. */
   target(layer: number): Promise<void> {
     return this.#run("accllmQuantTarget", layer);
+  }
+
+  /** Adds a variant of the model: float but for one matrix, whose format is set. */
+  probe(layer: number, matrix: LayerMatrix, how: ProbeMethod): Promise<void> {
+    const { calibrated, damping, sweeps } = how;
+    const index = layerMatrices.indexOf(matrix);
+    return this.#run("accllmQuantProbe", layer, index, Number(calibrated), damping, sweeps);
+  }
+
+  /** Takes the variants so far through a float layer. */
+  advanceProbes(layer: number): Promise<void> {
+    return this.#run("accllmQuantAdvanceProbes", layer);
+  }
+
+  /** Mean KL divergence of a variant from the float model, nats a token; after the last layer. */
+  async probeLoss(variant: number): Promise<number> {
+    const out = new Float64Array(1);
+    await this.#run("accllmQuantProbeLoss", variant, out);
+    return out[0]!;
+  }
+
+  /** The same of the model with its output matrix quantized. */
+  async probeHead(
+    kind: GridKind,
+    sparse: boolean,
+    { calibrated, damping, sweeps }: ProbeMethod,
+  ): Promise<number> {
+    const out = new Float64Array(1);
+    const format = nativeFormat(kind, sparse);
+    await this.#run("accllmQuantProbeHead", format, Number(calibrated), damping, sweeps, out);
+    return out[0]!;
   }
 
   /** Takes the quantized stream through the quantized layer. */
@@ -233,6 +271,10 @@ export class NativeModel {
       hint: "If it ran out of memory, calibrate on fewer sequences.",
     });
   }
+}
+
+function nativeFormat({ maxCode, zeroStep, maxZeroHalf }: GridKind, sparse: boolean): Int32Array {
+  return Int32Array.of(maxCode, zeroStep, maxZeroHalf, Number(sparse));
 }
 
 type AfterHandle<Name extends QuantFunctionName> =

@@ -1,7 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { InputError } from "../../host/errors.ts";
+import { InputError, UsageError } from "../../host/errors.ts";
 import { loadTokenizer } from "../../host/text/tokenizer.ts";
+import { FloatModel } from "../eval/float-model.ts";
 import { type Checkpoint, requireTokenizer } from "../io/checkpoint.ts";
+import { floatBytes, maxFloatBytes } from "./float-size.ts";
+import { writeSequences } from "./self-text.ts";
 
 /**
  * Cuts a text into sequences for calibration: BOS and `length` - 1 tokens each, taken at equal distances so that the
@@ -49,4 +52,38 @@ function encodeText(checkpoint: Checkpoint, text: string): number[] {
     `Token id ${outside} of the calibration text is outside the model's vocabulary of ${vocabSize}.`,
     { hint: "The tokenizer belongs to another model." },
   );
+}
+
+/** Sequences that a model writes for itself where no text is given: half the length, and fewer. */
+const selfWritten = { count: 64, length: 128 } as const;
+
+/**
+ * Sequences to calibrate on: of a text, or, for models that are small enough, what the model writes itself.
+ * @param text a file.
+ * @throws UsageError where a text is needed; InputError, InterruptedError.
+ */
+export async function calibrationSequences(
+  checkpoint: Checkpoint,
+  text: string | undefined,
+  options: {
+    readonly count: number;
+    readonly length: number;
+    readonly seed: number;
+    /** Called after every token that the model writes; may throw to stop. */
+    readonly onToken: () => void;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<number[][]> {
+  const { count, length, seed, onToken, signal } = options;
+  if (text !== undefined) return readSequences(checkpoint, text, count, length);
+  if (floatBytes(checkpoint) > maxFloatBytes) {
+    throw new UsageError(
+      "CALIBRATION_MISSING",
+      "This calibrates, and the model is too large to write a text for it.",
+      { hint: "Give a text of its domain with --calibration, or use --recipe fast." },
+    );
+  }
+  const model = await FloatModel.load(checkpoint, signal === undefined ? {} : { signal });
+  const own = { count: Math.min(selfWritten.count, count), length: Math.min(selfWritten.length, length) };
+  return writeSequences(model, { ...own, seed, onToken });
 }

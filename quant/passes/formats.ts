@@ -44,6 +44,14 @@ export function chooseFormats(
   return formats;
 }
 
+/** The format that overrides give to a tensor, the last that matches; undefined where none does. */
+export function overriddenFormat(
+  name: string,
+  overrides: readonly FormatOverride[],
+): WeightFormat | undefined {
+  return overrides.findLast(({ tensor }) => overridePattern(tensor).test(name))?.format;
+}
+
 function overridePattern(tensor: string): RegExp {
   const body = tensor
     .split("*")

@@ -1,5 +1,4 @@
 import { FloatModel } from "../eval/float-model.ts";
-import { EMBEDDING, LM_HEAD } from "../format/inventory.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { readSequences } from "./calibration-text.ts";
 import { writeSequences } from "./self-text.ts";
@@ -16,20 +15,8 @@ export interface KeyMeanOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Largest model that is calibrated: it lies in memory in float32. */
-export const maxFloatBytes = 256 * 2 ** 20;
-
 const selfSequences = { count: 4, length: 128, seed: 1 } as const;
 const textSequences = { count: 8, length: 128 } as const;
-
-/** Bytes of a checkpoint's weights in float32. */
-export function floatBytes(checkpoint: Checkpoint): number {
-  let elements = 0;
-  for (const { name, rows, cols } of checkpoint.tensors.values()) {
-    if (!(checkpoint.tied && name === LM_HEAD && checkpoint.tensors.has(EMBEDDING))) elements += rows * cols;
-  }
-  return 4 * elements;
-}
 
 /**
  * Calibrates the per-channel means of the keys before RoPE with the model in float32.

@@ -1,15 +1,13 @@
 import { availableParallelism } from "node:os";
-import { UsageError } from "../../host/errors.ts";
-import { FloatModel } from "../eval/float-model.ts";
 import type { ImageHeader } from "../format/image-header.ts";
 import type { Checkpoint } from "../io/checkpoint.ts";
 import { calibrate } from "./calibrated.ts";
-import { readSequences } from "./calibration-text.ts";
-import { calibrateKeyMeans, floatBytes, type KeyMeanSource, maxFloatBytes } from "./key-means.ts";
+import { calibrationSequences } from "./calibration-text.ts";
+import { floatBytes, maxFloatBytes } from "./float-size.ts";
+import { calibrateKeyMeans, type KeyMeanSource } from "./key-means.ts";
 import type { QuantizeOptions } from "./quantize-options.ts";
 import type { QuantizationError } from "./quantize-rows.ts";
 import { type Recipe, sequenceLength } from "./recipe.ts";
-import { writeSequences } from "./self-text.ts";
 import type { Steps } from "./steps.ts";
 import type { TrainingResult } from "./training.ts";
 
@@ -26,9 +24,6 @@ export interface Prepared {
   /** Frees what is held, whatever happened. */
   close(): void;
 }
-
-/** Sequences that a model writes for itself where no text is given: half the length, and fewer. */
-const selfWritten = { count: 64, length: 128 } as const;
 
 const nothing = { finish: async () => {}, close: () => {} } as const;
 
@@ -71,7 +66,13 @@ export async function prepare(
     const keyMeans = await calibrateKeyMeans(checkpoint, { text, onProgress, signal });
     return { checkpoint, keyMeans, source, training: undefined, ...nothing };
   }
-  const sequences = await calibrationSequences(checkpoint, recipe, options, steps, signal);
+  const sequences = await calibrationSequences(checkpoint, text, {
+    count: recipe.sequences,
+    length: Math.min(sequenceLength, checkpoint.config.maxPositions),
+    seed: options.seed ?? 1,
+    onToken: () => steps.phase(0, "writing a text to calibrate on"),
+    signal,
+  });
   const calibrated = await calibrate(checkpoint, {
     formats: new Map(header.tensors.map(({ name, format }) => [name, format])),
     sequences,
@@ -95,34 +96,6 @@ export async function prepare(
     finish: calibrated.finish,
     close: calibrated.close,
   };
-}
-
-async function calibrationSequences(
-  checkpoint: Checkpoint,
-  recipe: Recipe,
-  { calibration, seed = 1 }: QuantizeOptions,
-  steps: Steps,
-  signal: AbortSignal | undefined,
-): Promise<number[][]> {
-  const length = Math.min(sequenceLength, checkpoint.config.maxPositions);
-  if (calibration !== undefined) return readSequences(checkpoint, calibration, recipe.sequences, length);
-  if (floatBytes(checkpoint) > maxFloatBytes) {
-    throw new UsageError(
-      "CALIBRATION_MISSING",
-      "This recipe calibrates, and the model is too large to write a text.",
-      {
-        hint: "Give a text of its domain with --calibration, or use --recipe fast.",
-      },
-    );
-  }
-  const model = await FloatModel.load(checkpoint, signal === undefined ? {} : { signal });
-  const onToken = () => steps.phase(0, "writing a text to calibrate on");
-  return writeSequences(model, {
-    ...selfWritten,
-    length: Math.min(selfWritten.length, length),
-    seed,
-    onToken,
-  });
 }
 
 /** Error of a trained matrix against the original one, in place of that of rounding what is on the grid already. */

@@ -69,6 +69,9 @@ export interface QuantizeHooks {
 export interface TensorReport {
   readonly name: string;
   readonly format: WeightFormat;
+  readonly weights: number;
+  /** Stored bits, scales, zero-points and padding included, per weight. */
+  readonly bitsPerWeight: number;
   /** Root of squared error over squared weights. */
   readonly relativeError: number;
   /** Every weight is stored as it is in the checkpoint. */

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { InputError, UsageError } from "../../host/errors.ts";
-import { sectionNames } from "../format/image-header.ts";
+import { type ImageTensor, sectionNames } from "../format/image-header.ts";
 import { type ImagePlan, modelTensors, planImage, type TensorShape } from "../format/image-plan.ts";
 import { ImageWriter } from "../format/image-writer.ts";
 import { LM_HEAD } from "../format/inventory.ts";
@@ -8,7 +8,7 @@ import { groupSize } from "../format/limits.ts";
 import type { ModelConfig } from "../format/model.ts";
 import { modelLimitProblem, windowProblem } from "../format/model-limits.ts";
 import { type Platform, platforms } from "../format/platform.ts";
-import type { WeightFormat } from "../format/weight-layout.ts";
+import { matrixLayout, storedBitsPerWeight, type WeightFormat } from "../format/weight-layout.ts";
 import { type Checkpoint, openCheckpoint, requireTokenizer } from "../io/checkpoint.ts";
 import type { TokenizerFiles } from "../io/tokenizer-files.ts";
 import { chooseFormats, isSparseCheckpoint } from "./formats.ts";
@@ -208,7 +208,7 @@ async function writeSections(
     const kept = storedGrid(checkpoint.tensors.get(name)!, format) !== undefined;
     const whole =
       checkpoint === original || kept ? error : await matrixError(original, checkpoint, name, error);
-    reports.push({ name, format, ...summary(whole) });
+    reports.push({ name, format, ...sizeOf(tensor, header.platform.weightChannels), ...summary(whole) });
   }
   // After the matrices: gains and key means are those of layers that are done.
   await writeTable(checkpoint, header, keyMeans, writer, steps.of("model.embed_tokens.weight"));
@@ -218,6 +218,11 @@ async function writeSections(
 
 function weightsOf({ header }: ImagePlan): number {
   return header.tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+}
+
+function sizeOf({ format, rows, columns }: ImageTensor, channels: number) {
+  const layout = matrixLayout(format, rows, columns, channels);
+  return { weights: rows * columns, bitsPerWeight: storedBitsPerWeight(layout) };
 }
 
 function summary({ squaredError, energy, roundedRows }: QuantizationError) {

@@ -22,7 +22,7 @@ export interface Recipe {
 const recipes: Readonly<Record<RecipeName, Recipe>> = {
   fast: { method: "rtn", reconstruct: 0, finetune: 0, sequences: 0 },
   good: { method: "gptq", reconstruct: 0, finetune: 0, sequences: 128 },
-  best: { method: "gptq", reconstruct: 1, finetune: 4, sequences: 1024 },
+  best: { method: "gptq", reconstruct: 1, finetune: 8, sequences: 1024 },
 };
 
 /** Tokens of a calibration sequence. */

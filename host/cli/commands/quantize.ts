@@ -1,23 +1,18 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import type { QuantizeOptions, QuantizeReport } from "../../../quant/passes/quantize.ts";
 import { type Method, methods, type RecipeName, recipeNames } from "../../../quant/passes/recipe.ts";
-import { packageVersion } from "../../config/paths.ts";
 import {
   GROUP_SIZE,
   parseOverrides,
   WEIGHT_FORMATS,
   type WeightFormatName,
 } from "../../config/quantization.ts";
-import { type CliContext, write, writeJson } from "../context.ts";
 import { addExamples, numberOption, repeatedOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
-import { createProgress } from "../render/progress.ts";
-import { renderPairs, renderTable } from "../render/table.ts";
-import { formatBytes, formatSeconds } from "../render/units.ts";
+import { evaluatedTokens, quantizeVerb } from "../quantization.ts";
 
 interface CommandOptions {
-  output: string;
+  output?: string;
   weights: "auto" | WeightFormatName;
   override?: string[];
   rotateKv: boolean;
@@ -33,6 +28,10 @@ interface CommandOptions {
   sinks?: number;
   window?: number;
   tokenizer?: string;
+  sensitivity?: boolean;
+  budget?: number;
+  evaluate?: string;
+  report?: string | true;
 }
 
 export function addQuantize(program: Command, run: RunVerb): void {
@@ -44,7 +43,10 @@ export function addQuantize(program: Command, run: RunVerb): void {
       "Quantize a checkpoint into a model image. The image appears when it is complete, never in part.",
     )
     .argument("<checkpoint>", "Hugging Face folder (safetensors, also GPTQ), .gguf or llama2.c .bin")
-    .requiredOption("-o, --output <image>", "model image to write (.accllm)")
+    .option(
+      "-o, --output <image>",
+      "model image to write (.accllm); not needed to measure --sensitivity only",
+    )
     .addOption(
       new Option(
         "--weights <format>",
@@ -72,6 +74,25 @@ export function addQuantize(program: Command, run: RunVerb): void {
         "--override <tensor=format>",
         "another format for a tensor, such as lm_head=w4 or layers.0.*=w8; may be repeated, the last that matches holds",
       ),
+    )
+    .option(
+      "--sensitivity",
+      "rank the tensors by what the model loses with each alone quantized; without -o nothing else is done",
+    )
+    .addOption(
+      numberOption(
+        "--budget <bits>",
+        "choose every tensor's format (w2s24, w2, w4, w8; --override holds) for the least loss within so many bits per weight",
+        z.number().positive().max(16),
+      ),
+    )
+    .option(
+      "--evaluate <text>",
+      `measure the perplexity of checkpoint and image on the first ${evaluatedTokens} tokens of a text`,
+    )
+    .option(
+      "--report [file]",
+      "write an HTML report: error by layer, bits, perplexity where --evaluate gives a text (default: IMAGE.report.html)",
     )
     .option(
       "--rotate-kv",
@@ -118,79 +139,20 @@ export function addQuantize(program: Command, run: RunVerb): void {
     .action((checkpoint: string, options: CommandOptions) =>
       run(async (context) => {
         const { override = [], rotateKv: hadamard, centerK: centerKeys, ...rest } = options;
-        const report = await quantizeWithProgress(context, {
-          checkpoint,
-          hadamard,
-          centerKeys,
-          ...rest,
-          overrides: parseOverrides(override),
-        });
-        if (context.json) await writeJson(context, report);
-        else await write(context.stdout, renderReport(report));
+        const { output, sensitivity, budget, evaluate, report: page, ...shared } = rest;
+        const request = { checkpoint, hadamard, centerKeys, ...shared, overrides: parseOverrides(override) };
+        await quantizeVerb(context, { request, output, sensitivity, budget, evaluate, page });
         return 0;
       }),
     );
   addExamples(command, [
     ["quantize models/demo -o demo.accllm", "2:4 and 2 bits, because the checkpoint is 2:4"],
     ["quantize ./llama --weights w4 --override lm_head.weight=w8 -o llama.accllm", "4 bits, 8 in one tensor"],
+    ["quantize ./llama --sensitivity --calibration story.txt", "which tensors lose most, without an image"],
+    [
+      "quantize ./llama --budget 2.6 --recipe good --calibration story.txt -o llama.accllm",
+      "the best at a size",
+    ],
     ["quantize stories.bin --tokenizer tok512.bin --weights w8 -o stories.accllm", "a llama2.c checkpoint"],
   ]);
-}
-
-/** Quantizes with a progress bar on stderr; also for the demo model of `run`. */
-export async function quantizeWithProgress(
-  context: CliContext,
-  request: QuantizeOptions,
-): Promise<QuantizeReport> {
-  const progress = createProgress(context, "Quantizing");
-  try {
-    return await context.services.quantize(
-      { ...request, generator: `accllm ${packageVersion()}` },
-      {
-        signal: context.signal,
-        progress: ({ done, total, tensor }) => progress.update(done, total, tensor),
-      },
-    );
-  } finally {
-    progress.stop();
-  }
-}
-
-const keyMeansTold = {
-  text: "centred on the calibration text",
-  self: "centred on what the model wrote",
-  none: "not centred",
-} as const;
-
-function renderReport({
-  image,
-  bytes,
-  bitsPerWeight,
-  seconds,
-  keyMeans,
-  method,
-  tensors,
-}: QuantizeReport): string {
-  const formats = new Map<string, { count: number; worst: number }>();
-  for (const { format, relativeError } of tensors) {
-    const { count, worst } = formats.get(format) ?? { count: 0, worst: 0 };
-    formats.set(format, { count: count + 1, worst: Math.max(worst, relativeError) });
-  }
-  const rows = Array.from(formats, ([format, { count, worst }]) => [
-    format,
-    String(count),
-    worst.toPrecision(3),
-  ]);
-  return [
-    renderTable([["format", "tensors", "largest relative error"], ...rows], ["left", "right", "right"]),
-    "\n",
-    renderPairs([
-      ["image", image],
-      ["size", formatBytes(bytes)],
-      ["weights", `${bitsPerWeight.toFixed(2)} bits each`],
-      ["method", method],
-      ["keys", keyMeansTold[keyMeans]],
-      ["time", formatSeconds(seconds)],
-    ]),
-  ].join("");
 }

@@ -62,6 +62,7 @@ const missingServices: Services = {
   server: missing,
   devicesOf: async (choice) => [choice],
   quantize: missing,
+  sensitivity: missing,
   bench: missing,
   perplexity: missing,
   verify: missing,

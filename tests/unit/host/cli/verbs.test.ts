@@ -23,9 +23,33 @@ describe("accllm quantize", () => {
     keyMeans: "self",
     method: "round",
     tensors: [
-      { name: "a", format: "w2", relativeError: 0.25, exact: false, roundedRows: 0 },
-      { name: "b", format: "w2", relativeError: 0.5, exact: false, roundedRows: 0 },
-      { name: "c", format: "w8", relativeError: 0.001, exact: false, roundedRows: 0 },
+      {
+        name: "a",
+        format: "w2",
+        weights: 1000,
+        bitsPerWeight: 2.4,
+        relativeError: 0.25,
+        exact: false,
+        roundedRows: 0,
+      },
+      {
+        name: "b",
+        format: "w2",
+        weights: 1000,
+        bitsPerWeight: 2.4,
+        relativeError: 0.5,
+        exact: false,
+        roundedRows: 0,
+      },
+      {
+        name: "c",
+        format: "w8",
+        weights: 1000,
+        bitsPerWeight: 8.4,
+        relativeError: 0.001,
+        exact: false,
+        roundedRows: 0,
+      },
     ],
   };
 

@@ -21,7 +21,7 @@ describe("the demo checkpoint", () => {
     const blocks = report.tensors.filter(({ name }) => name !== "lm_head.weight");
     expect(blocks.length).toBe(28);
     for (const { name, ...rest } of blocks) {
-      expect(rest).toEqual({ format: "w2s24", relativeError: 0, exact: true, roundedRows: 0 });
+      expect(rest).toMatchObject({ format: "w2s24", relativeError: 0, exact: true, roundedRows: 0 });
       const original = await originalWeights(demo, name);
       const stored = await storedWeights(output, name);
       let differences = 0;
