@@ -205,7 +205,8 @@ async function writeSections(
       pool,
       steps.of(name),
     );
-    const kept = storedGrid(checkpoint.tensors.get(name)!, format) !== undefined;
+    // What calibrating left on a grid is stored as it is; the output matrix is rounded only here.
+    const kept = storedGrid(checkpoint.tensors.get(name)!, format) !== undefined || name === LM_HEAD;
     const whole =
       checkpoint === original || kept ? error : await matrixError(original, checkpoint, name, error);
     reports.push({ name, format, ...sizeOf(tensor, header.platform.weightChannels), ...summary(whole) });

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { modelTensors } from "../format/image-plan.ts";
-import { FINAL_NORM, LM_HEAD, layerTensorName } from "../format/inventory.ts";
+import { biasName, FINAL_NORM, LM_HEAD, layerTensorName } from "../format/inventory.ts";
 import { formatsByBits, type WeightFormat, weightFormats } from "../format/weight-layout.ts";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.ts";
 import { layerMatrices, NativeModel, type ProbeMethod } from "../native/native-model.ts";
@@ -146,6 +146,10 @@ class Probes {
       model.setTensor(layer, tensor, values);
       weights.set(tensor, values);
     }
+    for (const matrix of layerMatrices) {
+      const bias = biasName(layerTensorName(layer, matrix));
+      if (this.#checkpoint.tensors.has(bias)) model.setBias(layer, matrix, await this.#read(bias));
+    }
     await model.advanceProbes(layer);
     for (const [i, matrix] of layerMatrices.entries()) {
       const name = layerTensorName(layer, matrix);
@@ -177,7 +181,9 @@ class Probes {
     for (const [i, format] of this.#formats.entries()) {
       tell((this.#variants.length + i) / all);
       if (this.#isExact(LM_HEAD, head, format)) continue;
-      const loss = await model.probeHead(gridKind(format), weightFormats[format].sparse, this.#how);
+      // The output matrix is always rounded to nearest.
+      const how = { ...this.#how, calibrated: false };
+      const loss = await model.probeHead(gridKind(format), weightFormats[format].sparse, how);
       this.#note(LM_HEAD, format, loss);
     }
     tell(1);

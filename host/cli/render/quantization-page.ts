@@ -115,14 +115,14 @@ function bitsBar(tensors: readonly TensorReport[]): string {
     bits.set(format, (bits.get(format) ?? 0) + weights * bitsPerWeight);
   }
   const all = [...bits.values()].reduce((sum, some) => sum + some, 0);
-  const width = 620;
+  const width = 700;
   let x = 0;
   const parts = [...bits].map(([format, some], i) => {
     const wide = (width * some) / all;
     const bar = `<rect x="${x.toFixed(1)}" y="0" width="${wide.toFixed(1)}" height="22" fill="${colors[format]}"/>`;
     x += wide;
     const label = `${format}: ${((100 * some) / all).toFixed(1)} % of the bits`;
-    return `${bar}<rect x="${155 * i}" y="32" width="12" height="12" fill="${colors[format]}"/><text x="${155 * i + 17}" y="43">${label}</text>`;
+    return `${bar}<rect x="${175 * i}" y="32" width="12" height="12" fill="${colors[format]}"/><text x="${175 * i + 17}" y="43">${label}</text>`;
   });
   return `<svg viewBox="0 0 ${width} 50" width="${width}" height="50" role="img" aria-label="bits by format">\n${parts.join("\n")}\n</svg>`;
 }

@@ -59,7 +59,7 @@ describe("accllm", () => {
     ["an option without its value", ["run", "--prompt"], "argument missing"],
     ["a missing operand", ["inspect"], "Missing required argument 'file'"],
     ["an operand too many", ["inspect", "a", "b"], "Too many arguments"],
-    ["a missing option", ["quantize", "models/demo"], "--output <image>' not specified"],
+    ["a missing option", ["perplexity", "models/demo"], "--text <file>' not specified"],
     ["a value that is no choice", ["quantize", "a", "-o", "b", "--weights", "w3"], "w2s24"],
   ])("refuses %s with exit code 2 and one paragraph", async (_, argv, message) => {
     const result = await accllm(argv);

@@ -78,7 +78,7 @@ describe("planBudget", () => {
 
   it("leaves overridden tensors alone", () => {
     const pinned = pinOverridden(tensors(7), [{ tensor: "layers.2", format: "w8" }]);
-    expect(planBudget(pinned, 4, channels).formats.get("layers.2.weight")).toBe("w8");
+    expect(planBudget(pinned, 6, channels).formats.get("layers.2.weight")).toBe("w8");
     expect(() => planBudget(pinned, 2.2, channels)).toThrow(/cannot be met/);
   });
 

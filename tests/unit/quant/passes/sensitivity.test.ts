@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { nativeFolder } from "../../../../host/device/native.ts";
@@ -114,8 +114,6 @@ describe.skipIf(!built)("measureSensitivity (needs the native library built)", (
   });
 
   it("loses less by GPTQ than to nearest", async () => {
-    const text = join(newFolder(), "text.txt");
-    writeFileSync(text, "any");
     const options = { checkpoint: path, formats: ["w2"] as const };
     const rounded = await measureSensitivity({ ...options, calibrated: false });
     const calibrated = await measureSensitivity({ ...options, calibrated: true });
@@ -127,7 +125,7 @@ describe.skipIf(!built)("measureSensitivity (needs the native library built)", (
   it("leads to a budget's formats that lose less than others of as many bits", async () => {
     const { tensors } = await measureSensitivity({ checkpoint: path, calibrated: false });
     const names = tensors.map(({ name }) => name);
-    const budget = 3.6;
+    const budget = 5.5;
     const plan = planBudget(tensors, budget, channels);
     const planned = await lossOf(plan.formats, names);
 
