@@ -86,6 +86,7 @@ class Run {
   readonly keyMeans: Float32Array[] = [];
   readonly checkpoint: Checkpoint;
   #done = 0;
+  #working: Promise<void> = Promise.resolve();
   /** Whether some matrix is 2:4. */
   readonly #kind: "dense" | "sparse";
 
@@ -105,10 +106,18 @@ class Run {
     this.checkpoint = withTrained(checkpoint, this.#matrices, this.#values, prepare);
   }
 
-  /** Does the layers up to the one that a tensor belongs to; what is before it will not be asked for again. */
-  async #need(name: string): Promise<void> {
+  /** Sees to the layers up to the one that a tensor belongs to. Several readers may ask at once. */
+  #need(name: string): Promise<void> {
     const layer = layerOf(name);
-    if (layer === undefined || this.#options.finetune > 0) return;
+    if (layer === undefined || this.#options.finetune > 0) return Promise.resolve();
+    // One after the other: the library takes one call at a time.
+    const needed = this.#working.then(() => this.#upTo(layer));
+    this.#working = needed.catch(() => {});
+    return needed;
+  }
+
+  /** What is before the last layer will not be asked for again. */
+  async #upTo(layer: number): Promise<void> {
     while (this.#done <= layer) {
       this.#matrices.clear();
       await this.#layer(this.#done);
