@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { platforms } from "../../quant/format/platform.ts";
@@ -6,8 +7,8 @@ import { InputError } from "../errors.ts";
 import { emulationXclbin } from "./xclbin/index.ts";
 
 /**
- * The emulation's xclbin of a platform as a file, because XRT loads files. Written beside and renamed, as programs may
- * run in parallel.
+ * The emulation's xclbin of a platform as a file, because XRT loads files. Written beside and renamed, as programs and
+ * devices may open in parallel.
  * @returns its path, below the cache
  * @throws InputError PLATFORM_UNKNOWN.
  */
@@ -25,7 +26,7 @@ export async function emulationFile(name: string): Promise<string> {
   const folder = join(writableCache(), "emulation");
   const file = join(folder, `${name}.xclbin`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const partial = `${file}.${process.pid}.partial`;
+  const partial = `${file}.${randomUUID()}.partial`;
   try {
     await writeFile(partial, bytes);
     await rename(partial, file);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { kernelAbiVersion } from "../../../../quant/format/platform.ts";
 import { StandIns } from "../toolchain/stand-ins.ts";
 import { accllm } from "./harness.ts";
 
@@ -18,7 +19,9 @@ describe("accllm build", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("sp=accllm_1.w29:HBM[29]\n");
     expect(stdout).toMatch(/^v\+\+ --compile --target hw --platform xilinx_u55c_gen3x16_xdma_3_202210_1 /m);
-    expect(stdout).toMatch(/^xclbinutil .*--key-value USER:accllm\.abi:1/m);
+    expect(stdout).toMatch(
+      new RegExp(`^xclbinutil .*--key-value USER:accllm\\.abi:${kernelAbiVersion}`, "m"),
+    );
     expect(readFileSync(vitis.calls, "utf8")).toBe("");
 
     const json = await accllm(["build", "--target", "hw_emu", "--dry-run", "--json"], { env: vitis.env });

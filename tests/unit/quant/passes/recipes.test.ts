@@ -57,8 +57,8 @@ describe.skipIf(!built)("recipes (need the native library built)", () => {
   );
 
   it("train the quantized model towards the float one, and report it", async () => {
-    const report = await quantizeCheckpoint(options({ reconstruct: 1, finetune: 3 }));
-    expect(report.method).toBe("gptq, reconstruct 1, finetune 3");
+    const report = await quantizeCheckpoint(options({ reconstruct: 1, finetune: 8 }));
+    expect(report.method).toBe("gptq, reconstruct 1, finetune 8");
     expect(report.finetune!.best).toBeLessThan(0.95 * report.finetune!.before);
   });
 

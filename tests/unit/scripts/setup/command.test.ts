@@ -51,7 +51,8 @@ it("ends the command and its children when aborted", async () => {
   controller.abort(new Interrupted("SIGTERM"));
   await expect(running).rejects.toBeInstanceOf(Interrupted);
   const child = Number(readFileSync(join(cwd, "child"), "utf8"));
-  expect(isRunning(child)).toBe(false);
+  // What is killed stays in the table of processes until init has taken note; one that lives outlasts this test.
+  while (isRunning(child)) await sleep(5);
 });
 
 it("kills an attached command that does not listen", async () => {
