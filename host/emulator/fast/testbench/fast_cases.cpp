@@ -7,6 +7,7 @@
 
 #include "fast/engine.hpp"
 #include "fast/levels.hpp"
+#include "level_avx512_software.hpp"
 #include "random_model.hpp"
 
 namespace emulator = accllm::emulator;
@@ -87,13 +88,22 @@ void run_case(uint64_t seed, std::vector<Candidate>& candidates) {
   }
 }
 
+/// The library's levels, and the one that only this program has.
+std::vector<emulator::fast::Level> tested_levels() {
+  std::vector<emulator::fast::Level> levels = emulator::fast::levels();
+#if defined(__x86_64__)
+  levels.push_back({&emulator::fast::avx512_software_kernels, __builtin_cpu_supports("avx2") != 0});
+#endif
+  return levels;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const uint64_t wanted = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000;
   const uint64_t first = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   std::vector<Candidate> candidates;
-  for (const emulator::fast::Level& level : emulator::fast::levels()) {
+  for (const emulator::fast::Level& level : tested_levels()) {
     if (!level.available) {
       std::printf("%s: not on this machine\n", level.kernels->name);
       continue;

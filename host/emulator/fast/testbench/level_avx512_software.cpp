@@ -1,0 +1,11 @@
+#include "avx512_software.hpp"
+// What the level includes must find the intrinsics above first.
+#include "fast/simd/avx512.hpp"
+#include "fast/simd/level.hpp"
+#include "level_avx512_software.hpp"
+
+namespace accllm::emulator::fast {
+
+const Kernels avx512_software_kernels = kernels_of<Avx512>("avx512 in software");
+
+}  // namespace accllm::emulator::fast
