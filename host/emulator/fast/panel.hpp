@@ -7,9 +7,10 @@
 /// How the fast engine keeps weights and activations. Plain data: these types cross into the files that are
 /// compiled for one instruction set each.
 ///
-/// Weights are re-laid once into panels of sixteen rows, a 32-bit lane a row. A panel holds, for all its
-/// groups of 64 inputs, first the zero-points (16 bytes a group), then the scales (16 uint16 a group), then
-/// the codes in lines of 64 bytes:
+/// Weights are re-laid once into panels of sixteen rows, a 32-bit lane a row. A panel holds its groups of 64
+/// inputs in sets of four, the last one filled up: first their zero-points (16 bytes a group), then their
+/// scales (16 uint16 a group), then their codes in lines of 64 bytes. So all that a product reads lies in the
+/// order in which it is read, from one panel to the next. Codes:
 /// - dense: a group is 4 chunks of 16 inputs, a chunk 1, 2 or 4 lines (W2, W4, W8). The byte j of a lane
 /// belongs
 ///   to inputs 4j .. 4j+3 of the chunk, as in the image, so that re-laying moves whole 32-bit words: field f
@@ -30,16 +31,39 @@ constexpr uint32_t group_inputs = 64;
 constexpr uint32_t chunk_inputs = 16;
 constexpr uint32_t chunks = group_inputs / chunk_inputs;
 constexpr uint32_t most_tokens = 16;
+constexpr uint32_t set_groups = 4;
+
+/// Where a group's parts start, in bytes from the start of its panel.
+struct GroupPlace {
+  size_t zeros;
+  size_t scales;
+  size_t codes;
+};
+
+// Internal linkage, as all that is compiled for several instruction sets.
+namespace {
+
+constexpr size_t set_scales_at = set_groups * panel_rows;
+constexpr size_t set_codes_at = set_scales_at + set_groups * panel_rows * 2;
+
+constexpr size_t set_bytes(size_t group_bytes) { return set_codes_at + set_groups * group_bytes; }
+
+/// Place of a group whose codes are `group_bytes` bytes.
+constexpr GroupPlace place_of(size_t group_bytes, uint32_t group) {
+  const size_t set = group / set_groups * set_bytes(group_bytes);
+  const size_t in_set = group % set_groups;
+  return {set + in_set * panel_rows, set + set_scales_at + in_set * panel_rows * 2,
+          set + set_codes_at + in_set * group_bytes};
+}
+
+}  // namespace
 
 /// A matrix in panels. Rows past the matrix have codes and scales 0.
 struct MatrixView {
   const uint8_t* panels;
   size_t panel_bytes;
-  /// Where the scales and the codes of a panel start.
-  size_t scales_at;
-  size_t codes_at;
-  /// Lines of codes a chunk.
-  uint32_t chunk_lines;
+  /// Bytes of a group's codes: 1, 2 or 4 lines a chunk.
+  size_t group_bytes;
   uint32_t rows;
   uint32_t groups;
   /// As in weight_format of the generated header.

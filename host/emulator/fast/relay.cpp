@@ -16,17 +16,13 @@ constexpr uint32_t quads = group_size / 4;
 
 uint32_t lines_per_chunk(const MatrixShape& m) { return m.sparse ? 1 : m.planes; }
 
-size_t round_up(size_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
-
 MatrixView empty_view(const MatrixShape& m) {
   MatrixView view = {};
   view.rows = m.rows;
   view.groups = m.groups;
   view.format = m.format;
-  view.chunk_lines = lines_per_chunk(m);
-  view.scales_at = round_up(size_t{m.groups} * panel_rows);
-  view.codes_at = view.scales_at + round_up(size_t{m.groups} * panel_rows * 2);
-  view.panel_bytes = view.codes_at + size_t{m.groups} * chunks * view.chunk_lines * line_bytes;
+  view.group_bytes = size_t{chunks} * lines_per_chunk(m) * line_bytes;
+  view.panel_bytes = ceil_div(m.groups, set_groups) * set_bytes(view.group_bytes);
   return view;
 }
 
@@ -203,7 +199,6 @@ PanelMatrix::PanelMatrix(const MatrixShape& shape)
 
 void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index) {
   uint8_t* panel = bytes_.data() + index * view_.panel_bytes;
-  const size_t group_bytes = size_t{chunks} * view_.chunk_lines * line_bytes;
   const bool whole = (index + 1) * panel_rows <= m.rows;
   if (!whole) std::memset(panel, 0, view_.panel_bytes);
   for (uint32_t lane = 0; lane < panel_rows; ++lane) {
@@ -214,13 +209,13 @@ void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index) 
     for (uint32_t g = 0; g < m.groups; ++g) {
       const Unit unit = reader.unit(g);
       const auto zero_half = static_cast<int32_t>(unit.zero << format_zero_shift[m.format]);
-      uint8_t* codes = panel + view_.codes_at + g * group_bytes;
-      const int64_t sum = m.sparse ? lay_sparse(unit.planes[0], codes, lane, zero_half)
-                                   : lay_dense(unit, m.planes, codes, lane, zero_half);
+      const GroupPlace at = place_of(view_.group_bytes, g);
+      const int64_t sum = m.sparse ? lay_sparse(unit.planes[0], panel + at.codes, lane, zero_half)
+                                   : lay_dense(unit, m.planes, panel + at.codes, lane, zero_half);
       weight_sum += sum * unit.scale;
       const auto scale = static_cast<uint16_t>(unit.scale);
-      panel[g * panel_rows + lane] = static_cast<uint8_t>(unit.zero);
-      std::memcpy(panel + view_.scales_at + (size_t{g} * panel_rows + lane) * 2, &scale, 2);
+      panel[at.zeros + lane] = static_cast<uint8_t>(unit.zero);
+      std::memcpy(panel + at.scales + 2 * lane, &scale, 2);
     }
     weight_sums_[row] = weight_sum;
     exponents_[row] = reader.exponent();

@@ -4,8 +4,9 @@
 #include "product.hpp"
 
 /// \file
-/// Sixteen rows times one token with AVX2. A group's byte products are added in 16 bits, which is exact for
-/// as many as the comments say, and widened once; the two halves of a line share broadcast activations.
+/// Panels times one token with AVX2. A group's byte products are added in 16 bits, which is exact for as many
+/// as the comments say, and widened once. Two panels that lie far apart go side by side: a core reads two
+/// distant streams faster than one, and they share broadcast activations.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -38,10 +39,15 @@ inline __m256i zeros_times(const uint8_t* zeros, int32_t factor) {
 struct Avx2Group {
   const uint8_t* lines;
   const uint8_t* zeros;
+  const uint16_t* scales;
   const int8_t* activations;
   /// Of the activations.
   int32_t sum;
 
+  /// The second half of the panel's rows, or the first.
+  Avx2Group half(int index) const {
+    return {lines + 32 * index, zeros + 8 * index, scales + 8 * index, activations, sum};
+  }
   __m256i line(uint32_t index) const { return load_256(lines + index * line_bytes); }
   __m256i quad(uint32_t index) const { return broadcast_quad(activations + 4 * index); }
   /// Zero codes times the activations' sum.
@@ -54,8 +60,6 @@ struct Avx2Sums;
 
 template <>
 struct Avx2Sums<accel::weight_format::w4> {
-  static constexpr uint32_t chunk_lines = 2;
-
   /// 16 products of 15 * 127 make 30,480.
   static __m256i of(const Avx2Group& group) {
     const __m256i nibble = _mm256_set1_epi8(15);
@@ -76,8 +80,6 @@ struct Avx2Sums<accel::weight_format::w4> {
 
 template <>
 struct Avx2Sums<accel::weight_format::w8> {
-  static constexpr uint32_t chunk_lines = 4;
-
   /// Low and high nibbles apart, widened twice a group: 16 products of 15 * 127 make 30,480.
   static __m256i of(const Avx2Group& group) {
     const __m256i nibble = _mm256_set1_epi8(15);
@@ -101,8 +103,6 @@ struct Avx2Sums<accel::weight_format::w8> {
 
 template <>
 struct Avx2Sums<accel::weight_format::w2s24> {
-  static constexpr uint32_t chunk_lines = 1;
-
   /// Activations are biased: 8 products of 255 * 15 make 30,600.
   static __m256i of(const Avx2Group& group) {
     const Avx2::U8 zeros = Avx2::spread(group.zeros);
@@ -119,103 +119,123 @@ struct Avx2Sums<accel::weight_format::w2s24> {
   }
 };
 
-/// Asks for the codes of a few groups ahead, into the first-level cache.
-template <size_t bytes>
-void avx2_prefetch(const uint8_t* lines) {
-  constexpr size_t ahead = 4096;
-  for (size_t i = 0; i < bytes; i += line_bytes) _mm_prefetch(lines + ahead + i, _MM_HINT_T0);
-}
-
-template <uint32_t format>
-void avx2_rows(const MatrixView& m, const uint8_t* panel, const BlockView& block, int64_t* lanes) {
-  constexpr size_t group_bytes = size_t{chunks} * Avx2Sums<format>::chunk_lines * line_bytes;
-  Avx2::Sum sums[2];
-  for (uint32_t g = 0; g < m.groups; ++g) {
-    const uint8_t* lines = panel + m.codes_at + g * group_bytes;
-    avx2_prefetch<group_bytes>(lines);
-    for (int half = 0; half < 2; ++half) {
-      const size_t entry = size_t{g} * panel_rows + 8 * half;
-      const Avx2Group group = {lines + 32 * half, panel + entry, block.codes + size_t{g} * group_inputs,
-                               block.sums[g]};
-      const auto* scales = reinterpret_cast<const uint16_t*>(panel + m.scales_at) + entry;
-      sums[half].add_product(Avx2::I32(Avx2Sums<format>::of(group)), Avx2::widen(scales));
-    }
-  }
-  for (int half = 0; half < 2; ++half) sums[half].store(lanes + 8 * half);
-}
-
-/// W2's time counts: both halves of a line share the broadcast activations, in sixteen registers.
+/// W2's time counts: all halves of lines share the broadcast activations, in sixteen registers.
 struct Avx2Codes {
   /// Fields 0 and 2, and fields 1 and 3, which stay in place and count four times: at most
   /// 16 * 12 * 127 = 24,384.
   __m256i once = _mm256_setzero_si256();
   __m256i fourfold = _mm256_setzero_si256();
 
-  void add(__m256i word, __m256i quad0, __m256i quad1, __m256i quad2, __m256i quad3) {
+  void add(__m256i word, const __m256i* quads) {
     const __m256i low = _mm256_set1_epi8(3);
     const __m256i high = _mm256_set1_epi8(12);
     const __m256i shifted = _mm256_srli_epi16(word, 4);
-    const __m256i even = add_products(_mm256_maddubs_epi16(word & low, quad0), shifted & low, quad2);
-    const __m256i odd = add_products(_mm256_maddubs_epi16(word & high, quad1), shifted & high, quad3);
-    once = _mm256_add_epi16(once, even);
-    fourfold = _mm256_add_epi16(fourfold, odd);
+    once = add_products(once, word & low, quads[0]);
+    fourfold = add_products(fourfold, word & high, quads[1]);
+    once = add_products(once, shifted & low, quads[2]);
+    fourfold = add_products(fourfold, shifted & high, quads[3]);
   }
-  /// Four times the sum of codes times activations, less `zeros`.
-  Avx2::I32 sum(__m256i zeros) const {
-    const __m256i codes = _mm256_add_epi32(widen_sums(once, 4), widen_sums(fourfold, 1));
-    return Avx2::I32(_mm256_sub_epi32(codes, zeros));
-  }
+  /// Four times the sum of codes times activations.
+  __m256i sum() const { return _mm256_add_epi32(widen_sums(once, 4), widen_sums(fourfold, 1)); }
 };
 
-template <>
-inline void avx2_rows<accel::weight_format::w2>(const MatrixView& m, const uint8_t* panel,
-                                                const BlockView& block, int64_t* lanes) {
-  constexpr size_t group_bytes = size_t{chunks} * line_bytes;
-  Avx2::Sum sum0;
-  Avx2::Sum sum1;
-  for (uint32_t g = 0; g < m.groups; ++g) {
-    const uint8_t* lines = panel + m.codes_at + g * group_bytes;
-    const int8_t* activations = block.codes + size_t{g} * group_inputs;
-    avx2_prefetch<group_bytes>(lines);
-    Avx2Codes codes0;
-    Avx2Codes codes1;
-#pragma GCC unroll 1
+/// The 64-bit sums of a panel's rows, eight and eight.
+using Avx2PanelSums = Avx2::Sum[2];
+
+/// Adds a group of `count` panels to their sums; of W2 twice.
+template <uint32_t format, int count>
+void add_group(const Avx2Group* groups, Avx2PanelSums* sums) {
+  __m256i parts[count][2];
+  if constexpr (format == accel::weight_format::w2) {
+    Avx2Codes codes[count][2];
+#pragma GCC unroll 4
     for (uint32_t c = 0; c < chunks; ++c) {
-      const int8_t* chunk = activations + c * chunk_inputs;
-      const __m256i quad0 = broadcast_quad(chunk);
-      const __m256i quad1 = broadcast_quad(chunk + 4);
-      const __m256i quad2 = broadcast_quad(chunk + 8);
-      const __m256i quad3 = broadcast_quad(chunk + 12);
-      codes0.add(load_256(lines + c * line_bytes), quad0, quad1, quad2, quad3);
-      codes1.add(load_256(lines + c * line_bytes + 32), quad0, quad1, quad2, quad3);
+      __m256i quads[4];
+      for (uint32_t q = 0; q < 4; ++q) quads[q] = groups[0].quad(4 * c + q);
+      for (int p = 0; p < count; ++p) {
+        for (int half = 0; half < 2; ++half) codes[p][half].add(groups[p].half(half).line(c), quads);
+      }
     }
-    const int32_t twice = 2 * block.sums[g];
-    const uint8_t* zeros = panel + size_t{g} * panel_rows;
-    const auto* scales = reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{g} * panel_rows;
-    sum0.add_product(codes0.sum(zeros_times(zeros, twice)), Avx2::widen(scales));
-    sum1.add_product(codes1.sum(zeros_times(zeros + 8, twice)), Avx2::widen(scales + 8));
+    for (int p = 0; p < count; ++p) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256i zeros = zeros_times(groups[p].half(half).zeros, 2 * groups[p].sum);
+        parts[p][half] = _mm256_sub_epi32(codes[p][half].sum(), zeros);
+      }
+    }
+  } else {
+    for (int p = 0; p < count; ++p) {
+      for (int half = 0; half < 2; ++half) parts[p][half] = Avx2Sums<format>::of(groups[p].half(half));
+    }
   }
-  sum0.store(lanes);
-  sum1.store(lanes + 8);
-  for (uint32_t i = 0; i < panel_rows; ++i) lanes[i] /= 2;
+  for (int p = 0; p < count; ++p) {
+    for (int half = 0; half < 2; ++half)
+      sums[p][half].add_product(Avx2::I32(parts[p][half]), Avx2::widen(groups[p].half(half).scales));
+  }
+}
+
+/// Bytes of codes of a group.
+constexpr size_t avx2_group_bytes(uint32_t format) {
+  constexpr size_t line = size_t{chunks} * line_bytes;
+  return format == accel::weight_format::w8 ? 4 * line : format == accel::weight_format::w4 ? 2 * line : line;
+}
+
+/// Rows of `count` panels times the token.
+template <uint32_t format, int count>
+void avx2_panels(const MatrixView& m, const uint32_t* panels, const BlockView& block, float* output) {
+  // Further ahead the lines push each other out of the first-level cache.
+  constexpr size_t ahead = 2048;
+  constexpr size_t group_bytes = avx2_group_bytes(format);
+  Avx2PanelSums sums[count];
+  for (uint32_t g = 0; g < m.groups; ++g) {
+    const GroupPlace at = place_of(group_bytes, g);
+    Avx2Group groups[count];
+    for (int p = 0; p < count; ++p) {
+      const uint8_t* panel = m.panels + panels[p] * m.panel_bytes;
+      prefetch_group<ahead>(panel, group_bytes, g);
+      groups[p] = {panel + at.codes, panel + at.zeros, reinterpret_cast<const uint16_t*>(panel + at.scales),
+                   block.codes + size_t{g} * group_inputs, block.sums[g]};
+    }
+    add_group<format, count>(groups, sums);
+  }
+  const int bias = format == accel::weight_format::w2s24 ? Avx2::bias : 0;
+  for (int p = 0; p < count; ++p) {
+    int64_t lanes[panel_rows];
+    for (int half = 0; half < 2; ++half) sums[p][half].store(lanes + 8 * half);
+    if (format == accel::weight_format::w2) {
+      for (int64_t& lane : lanes) lane /= 2;
+    }
+    const uint32_t row = panels[p] * panel_rows;
+    finish_rows(m, row, panel_rows, lanes, bias, block.scales[0], output + row);
+  }
 }
 
 template <>
-struct TokenRows<Avx2> {
-  static constexpr uint32_t rows = panel_rows;
-
-  static void multiply(const MatrixView& m, const uint8_t* panel, uint32_t, const BlockView& block,
-                       int64_t* sums) {
+struct TokenProduct<Avx2> {
+  static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                       float* output) {
     switch (m.format) {
       case accel::weight_format::w2s24:
-        return avx2_rows<accel::weight_format::w2s24>(m, panel, block, sums);
+        return multiply_as<accel::weight_format::w2s24>(m, block, first, last, output);
       case accel::weight_format::w2:
-        return avx2_rows<accel::weight_format::w2>(m, panel, block, sums);
+        return multiply_as<accel::weight_format::w2>(m, block, first, last, output);
       case accel::weight_format::w4:
-        return avx2_rows<accel::weight_format::w4>(m, panel, block, sums);
+        return multiply_as<accel::weight_format::w4>(m, block, first, last, output);
       default:
-        return avx2_rows<accel::weight_format::w8>(m, panel, block, sums);
+        return multiply_as<accel::weight_format::w8>(m, block, first, last, output);
     }
+  }
+
+ private:
+  template <uint32_t format>
+  static void multiply_as(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                          float* output) {
+    const uint32_t half = (last - first) / 2;
+    for (uint32_t i = first; i < first + half; ++i) {
+      const uint32_t pair[] = {i, i + half};
+      avx2_panels<format, 2>(m, pair, block, output);
+    }
+    const uint32_t odd = last - 1;
+    if ((last - first) % 2 != 0) avx2_panels<format, 1>(m, &odd, block, output);
   }
 };
 

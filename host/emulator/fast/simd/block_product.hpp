@@ -30,19 +30,26 @@ void unpack_sparse(const uint8_t* lines, typename S::U8 zeros, uint8_t* out) {
 template <class S>
 struct RowPart {
   uint32_t row;
+  size_t group_bytes;
   const uint8_t* panel;
   uint8_t* unpacked;
 
   RowPart(const MatrixView& m, uint32_t first, uint8_t* scratch)
-      : row(first), panel(m.panels + row / panel_rows * m.panel_bytes), unpacked(scratch) {}
+      : row(first),
+        group_bytes(m.group_bytes),
+        panel(m.panels + row / panel_rows * m.panel_bytes),
+        unpacked(scratch) {}
   uint32_t lane() const { return row % panel_rows; }
   /// Where the unpacked group `index` starts.
   const uint8_t* vectors(uint32_t index, uint32_t format) const {
     return unpacked + size_t{index} * unpacked_vectors(format) * sizeof(typename S::U8);
   }
-  const uint8_t* zeros(uint32_t group) const { return panel + size_t{group} * panel_rows + lane(); }
-  const uint16_t* scales(const MatrixView& m, uint32_t group) const {
-    return reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{group} * panel_rows + lane();
+  const uint8_t* codes(uint32_t group) const {
+    return panel + place_of(group_bytes, group).codes + 4 * lane();
+  }
+  const uint8_t* zeros(uint32_t group) const { return panel + place_of(group_bytes, group).zeros + lane(); }
+  const uint16_t* scales(uint32_t group) const {
+    return reinterpret_cast<const uint16_t*>(panel + place_of(group_bytes, group).scales) + lane();
   }
 };
 
@@ -128,11 +135,10 @@ struct BlockForm {
 /// Unpacks groups first .. last - 1, from the start of the part's scratch on.
 template <class S>
 void unpack(const MatrixView& m, const RowPart<S>& part, uint32_t first, uint32_t last) {
-  const size_t group_bytes = size_t{chunks} * m.chunk_lines * line_bytes;
   const size_t out_bytes = unpacked_vectors(m.format) * sizeof(typename S::U8);
   for (uint32_t g = first; g < last; ++g) {
-    const uint8_t* lines = part.panel + m.codes_at + g * group_bytes + 4 * part.lane();
-    prefetch_group(lines, chunks * m.chunk_lines);
+    const uint8_t* lines = part.codes(g);
+    prefetch_group<prefetch_ahead>(part.panel, m.group_bytes, g);
     const typename S::U8 zeros = S::spread(part.zeros(g));
     uint8_t* out = part.unpacked + (g - first) * out_bytes;
     switch (m.format) {
@@ -160,8 +166,8 @@ struct BlockSums {
 
 /// Adds groups first .. last - 1, which are unpacked, for `tokens` tokens of the block from `token` on.
 template <class S, int parts, int tokens, uint32_t format>
-void multiply_tokens(const MatrixView& m, const RowPart<S>* part, const BlockView& block, uint32_t first,
-                     uint32_t last, uint32_t token, BlockSums<S, parts>& block_sums) {
+void multiply_tokens(const RowPart<S>* part, const BlockView& block, uint32_t first, uint32_t last,
+                     uint32_t token, BlockSums<S, parts>& block_sums) {
   using I32 = typename S::I32;
   typename S::Sum totals[parts][tokens];
   for (int p = 0; p < parts; ++p) {
@@ -171,7 +177,7 @@ void multiply_tokens(const MatrixView& m, const RowPart<S>* part, const BlockVie
     I32 sums[parts][tokens];
     BlockForm<S>::template group_sums<parts, tokens, format>(part, block, {g, token, g - first}, sums);
     for (int p = 0; p < parts; ++p) {
-      const I32 scale = S::widen(part[p].scales(m, g));
+      const I32 scale = S::widen(part[p].scales(g));
       for (int t = 0; t < tokens; ++t) totals[p][t].add_product(sums[p][t], scale);
     }
   }
@@ -188,8 +194,8 @@ void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView
     for (int p = 0; p < parts; ++p) unpack<S>(m, part[p], first, last);
     uint32_t t = 0;
     for (; t + S::token_tile <= block.tokens; t += S::token_tile)
-      multiply_tokens<S, parts, S::token_tile, format>(m, part, block, first, last, t, sums);
-    for (; t < block.tokens; ++t) multiply_tokens<S, parts, 1, format>(m, part, block, first, last, t, sums);
+      multiply_tokens<S, parts, S::token_tile, format>(part, block, first, last, t, sums);
+    for (; t < block.tokens; ++t) multiply_tokens<S, parts, 1, format>(part, block, first, last, t, sums);
   }
 }
 

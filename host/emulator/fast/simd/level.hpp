@@ -40,17 +40,7 @@ template <class S>
 void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
              const OutputView& output, uint8_t* scratch) {
   if (block.tokens > 1) return panels_times_block<S>(m, block, first, last, output, scratch);
-  for (uint32_t index = first; index < last; ++index) {
-    const uint8_t* panel = m.panels + index * m.panel_bytes;
-    for (uint32_t lane = 0; lane < panel_rows; lane += TokenRows<S>::rows) {
-      const uint32_t row = index * panel_rows + lane;
-      if (row >= m.rows) break;
-      int64_t sums[TokenRows<S>::rows];
-      TokenRows<S>::multiply(m, panel, lane, block, sums);
-      const int bias = m.format == accel::weight_format::w2s24 ? S::bias : 0;
-      finish_rows(m, row, TokenRows<S>::rows, sums, bias, block.scales[0], output.data + row);
-    }
-  }
+  TokenProduct<S>::multiply(m, block, first, last, output.data);
 }
 
 template <class S>

@@ -55,12 +55,21 @@ typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
   return doubled;
 }
 
-/// Asks for the codes of a few groups ahead: the hardware alone does not keep up with a core that only
-/// streams.
-inline void prefetch_group(const uint8_t* lines, uint32_t count) {
-  constexpr size_t ahead = 8192;
-  for (uint32_t i = 0; i < count; ++i) __builtin_prefetch(lines + ahead + i * line_bytes, 0, 2);
+inline void prefetch_lines(const uint8_t* from, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + i, 0, 2);
 }
+
+/// Asks for what lies `ahead` bytes behind a group and, with the first of a set, behind the set's zero-points
+/// and scales: the hardware alone does not keep up with a core that only streams.
+template <size_t ahead>
+void prefetch_group(const uint8_t* panel, size_t group_bytes, uint32_t group) {
+  const GroupPlace at = place_of(group_bytes, group);
+  if (group % set_groups == 0) prefetch_lines(panel + at.zeros + ahead, set_codes_at);
+  prefetch_lines(panel + at.codes + ahead, group_bytes);
+}
+
+/// How far ahead the levels ask that have no distance of their own.
+constexpr size_t prefetch_ahead = 8192;
 
 template <class S, int planes>
 typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t part, const BlockView& block) {
@@ -70,14 +79,12 @@ typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t p
   const uint32_t lane = part * S::lanes;
   typename S::Sum sum;
   for (uint32_t g = 0; g < m.groups; ++g) {
-    const uint8_t* lines = panel + m.codes_at + size_t{g} * group_bytes + 4 * lane;
-    prefetch_group(lines, group_bytes / line_bytes);
-    const I32 codes = dense_group<S, planes>(lines, block.codes + size_t{g} * group_inputs);
-    const I32 zeros =
-        S::widen(panel + size_t{g} * panel_rows + lane) * S::fill(block.sums[g] * (1 << zero_shift));
-    const auto* scales =
-        reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{g} * panel_rows + lane;
-    sum.add_product(codes - zeros, S::widen(scales));
+    const GroupPlace at = place_of(group_bytes, g);
+    prefetch_group<prefetch_ahead>(panel, group_bytes, g);
+    const I32 codes =
+        dense_group<S, planes>(panel + at.codes + 4 * lane, block.codes + size_t{g} * group_inputs);
+    const I32 zeros = S::widen(panel + at.zeros + lane) * S::fill(block.sums[g] * (1 << zero_shift));
+    sum.add_product(codes - zeros, S::widen(reinterpret_cast<const uint16_t*>(panel + at.scales) + lane));
   }
   return sum;
 }
@@ -104,13 +111,15 @@ typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t 
                             const BlockView& block) {
   using I32 = typename S::I32;
   using U8 = typename S::U8;
+  constexpr uint32_t group_bytes = chunks * line_bytes;
   const uint32_t lane = part * S::lanes;
   typename S::Sum sum;
   for (uint32_t g = 0; g < m.groups; ++g) {
-    const uint8_t* lines = panel + m.codes_at + size_t{g} * chunks * line_bytes + 4 * lane;
-    prefetch_group(lines, chunks);
+    const GroupPlace at = place_of(group_bytes, g);
+    prefetch_group<prefetch_ahead>(panel, group_bytes, g);
+    const uint8_t* lines = panel + at.codes + 4 * lane;
     const int8_t* activations = block.codes + size_t{g} * group_inputs;
-    const U8 zeros = S::spread(panel + size_t{g} * panel_rows + lane);
+    const U8 zeros = S::spread(panel + at.zeros + lane);
     I32 sums[2] = {};
     for (uint32_t c = 0; c < chunks; ++c) {
       const U8 line = load_as<U8>(lines + c * line_bytes);
@@ -120,31 +129,42 @@ typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t 
         sums[half] = S::dot_biased(sums[half], S::pick(chunk, kept.index), kept.weight);
       }
     }
-    const auto* scales =
-        reinterpret_cast<const uint16_t*>(panel + m.scales_at) + size_t{g} * panel_rows + lane;
-    sum.add_product(sums[0] + sums[1], S::widen(scales));
+    sum.add_product(sums[0] + sums[1], S::widen(reinterpret_cast<const uint16_t*>(panel + at.scales) + lane));
   }
   return sum;
 }
 
-/// The product of a level with one token: `multiply` leaves the 64-bit sums of the panel's rows from `lane`
-/// on, `rows` of them. A level may have its own.
+/// The product of a level with one token. A level may have its own.
 template <class S>
-struct TokenRows {
-  static constexpr uint32_t rows = S::lanes;
+struct TokenProduct {
+  /// Panels first .. last - 1 times the block's only token.
+  static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                       float* output) {
+    const int bias = m.format == accel::weight_format::w2s24 ? S::bias : 0;
+    for (uint32_t index = first; index < last; ++index) {
+      const uint8_t* panel = m.panels + index * m.panel_bytes;
+      for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
+        const uint32_t row = index * panel_rows + part * S::lanes;
+        if (row >= m.rows) break;
+        int64_t sums[S::lanes];
+        part_sums(m, panel, part, block).store(sums);
+        finish_rows(m, row, S::lanes, sums, bias, block.scales[0], output + row);
+      }
+    }
+  }
 
-  static void multiply(const MatrixView& m, const uint8_t* panel, uint32_t lane, const BlockView& block,
-                       int64_t* sums) {
-    const uint32_t part = lane / rows;
+ private:
+  static typename S::Sum part_sums(const MatrixView& m, const uint8_t* panel, uint32_t part,
+                                   const BlockView& block) {
     switch (m.format) {
       case accel::weight_format::w2s24:
-        return sparse_rows<S>(m, panel, part, block).store(sums);
+        return sparse_rows<S>(m, panel, part, block);
       case accel::weight_format::w2:
-        return dense_rows<S, 1>(m, panel, part, block).store(sums);
+        return dense_rows<S, 1>(m, panel, part, block);
       case accel::weight_format::w4:
-        return dense_rows<S, 2>(m, panel, part, block).store(sums);
+        return dense_rows<S, 2>(m, panel, part, block);
       default:
-        return dense_rows<S, 4>(m, panel, part, block).store(sums);
+        return dense_rows<S, 4>(m, panel, part, block);
     }
   }
 };
