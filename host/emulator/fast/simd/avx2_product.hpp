@@ -101,24 +101,6 @@ struct Avx2Sums<accel::weight_format::w8> {
   }
 };
 
-template <>
-struct Avx2Sums<accel::weight_format::w2s24> {
-  /// Activations are biased: 8 products of 255 * 15 make 30,600.
-  static __m256i of(const Avx2Group& group) {
-    const Avx2::U8 zeros = Avx2::spread(group.zeros);
-    __m256i sums[2] = {};
-    for (uint32_t c = 0; c < chunks; ++c) {
-      const Avx2::U8 chunk = Avx2::chunk(group.activations + c * chunk_inputs);
-      const Avx2::U8 line = Avx2::U8(group.line(c));
-      for (int half = 0; half < 2; ++half) {
-        const SparseHalf<Avx2> kept = sparse_half<Avx2>(line, half, zeros);
-        sums[half] = add_products(sums[half], __m256i(Avx2::pick(chunk, kept.index)), __m256i(kept.weight));
-      }
-    }
-    return _mm256_add_epi32(widen_sums(sums[0], 1), widen_sums(sums[1], 1));
-  }
-};
-
 /// W2's time counts: all halves of lines share the broadcast activations, in sixteen registers.
 struct Avx2Codes {
   /// Fields 0 and 2, and fields 1 and 3, which stay in place and count four times: at most
@@ -137,6 +119,20 @@ struct Avx2Codes {
   }
   /// Four times the sum of codes times activations.
   __m256i sum() const { return _mm256_add_epi32(widen_sums(once, 4), widen_sums(fourfold, 1)); }
+};
+
+/// 2:4, whose halves share the broadcast chunk. Activations are biased: 8 products of 255 * 15 make 30,600.
+struct Avx2Kept {
+  __m256i low = _mm256_setzero_si256();
+  __m256i high = _mm256_setzero_si256();
+
+  void add(__m256i line, Avx2::U8 zeros, Avx2::U8 chunk) {
+    const SparseHalf<Avx2> first = sparse_half<Avx2>(Avx2::U8(line), 0, zeros);
+    low = add_products(low, __m256i(Avx2::pick(chunk, first.index)), __m256i(first.weight));
+    const SparseHalf<Avx2> second = sparse_half<Avx2>(Avx2::U8(line), 1, zeros);
+    high = add_products(high, __m256i(Avx2::pick(chunk, second.index)), __m256i(second.weight));
+  }
+  __m256i sum() const { return _mm256_add_epi32(widen_sums(low, 1), widen_sums(high, 1)); }
 };
 
 /// The 64-bit sums of a panel's rows, eight and eight.
@@ -161,6 +157,23 @@ void add_group(const Avx2Group* groups, Avx2PanelSums* sums) {
         const __m256i zeros = zeros_times(groups[p].half(half).zeros, 2 * groups[p].sum);
         parts[p][half] = _mm256_sub_epi32(codes[p][half].sum(), zeros);
       }
+    }
+  } else if constexpr (format == accel::weight_format::w2s24) {
+    Avx2Kept kept[count][2];
+    Avx2::U8 zeros[count][2];
+    for (int p = 0; p < count; ++p) {
+      for (int half = 0; half < 2; ++half) zeros[p][half] = Avx2::spread(groups[p].half(half).zeros);
+    }
+#pragma GCC unroll 4
+    for (uint32_t c = 0; c < chunks; ++c) {
+      const Avx2::U8 chunk = Avx2::chunk(groups[0].activations + c * chunk_inputs);
+      for (int p = 0; p < count; ++p) {
+        for (int half = 0; half < 2; ++half)
+          kept[p][half].add(groups[p].half(half).line(c), zeros[p][half], chunk);
+      }
+    }
+    for (int p = 0; p < count; ++p) {
+      for (int half = 0; half < 2; ++half) parts[p][half] = kept[p][half].sum();
     }
   } else {
     for (int p = 0; p < count; ++p) {
