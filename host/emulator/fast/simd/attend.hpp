@@ -12,8 +12,9 @@ bool attend(const AttendView& a) {
   HeadQuery queries[most_attend_heads];
   typename S::F32 largest[most_attend_heads];
   bool finite = true;
+  const bool one_rotation = same_rotation(a.window, a.sink, a.head_dim);
   for (uint32_t h = 0; h < a.heads; ++h) {
-    finite = prepare_query<S>(a, a.queries + h * a.head_dim, queries[h]) && finite;
+    finite = prepare_query<S>(a, a.queries + h * a.head_dim, one_rotation, queries[h]) && finite;
     largest[h] = S::fill(-float_of_bits(infinity_bits));
   }
   const size_t scores = size_t{a.block_count} * block_slots;

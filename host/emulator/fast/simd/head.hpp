@@ -9,17 +9,15 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// RoPE in place; element i is paired with i + head_dim / 2.
-inline void rope(float* v, uint32_t head_dim, const Rotation& rotation) {
+/// RoPE; element i is paired with i + head_dim / 2.
+inline void rope(const float* v, uint32_t head_dim, const Rotation& rotation, float* rotated) {
   const uint32_t half = head_dim / 2;
-  float rotated[most_head_dim];
   for (uint32_t i = 0; i < half; ++i) {
     const float c = rotation.cosines[i];
     const float s = rotation.sines[i];
     rotated[i] = v[i] * c - v[i + half] * s;
     rotated[i + half] = v[i + half] * c + v[i] * s;
   }
-  std::memcpy(v, rotated, head_dim * sizeof(float));
 }
 
 /// One stage of the butterfly within vectors: sums where bit `distance` of the lane is clear, differences
@@ -130,9 +128,10 @@ bool write_slot(const float* w, uint32_t head_dim, const SlotView& slot) {
 template <class S>
 bool write_head(const float* key, const float* value, const float* mean, uint32_t head_dim, bool rotate,
                 const Rotation& rotation, const SlotView& key_slot, const SlotView& value_slot) {
-  float v[most_head_dim] = {};
-  for (uint32_t i = 0; i < head_dim; ++i) v[i] = mean == nullptr ? key[i] : key[i] - mean[i];
-  rope(v, head_dim, rotation);
+  float centered[most_head_dim];
+  float v[most_head_dim];
+  for (uint32_t i = 0; i < head_dim; ++i) centered[i] = mean == nullptr ? key[i] : key[i] - mean[i];
+  rope(centered, head_dim, rotation, v);
   if (rotate) hadamard<S>(v, head_dim);
   const bool finite = write_slot<S>(v, head_dim, key_slot);
   std::memcpy(v, value, head_dim * sizeof(float));

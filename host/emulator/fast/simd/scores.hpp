@@ -54,19 +54,20 @@ typename S::F32 mean_scores(const MeanQuery& q, const DistanceView& table, uint3
   return S::wide_to_float(high, low) * q.factor;
 }
 
+/// Scores of the lanes from `lane` on for a rotation of the query; `distance` is that of the block's first
+/// slot.
 template <class S>
-typename S::F32 lane_scores(const AttendView& a, const HeadQuery& query, const SpanBlock& block,
-                            const uint32_t (*words)[block_slots], uint32_t lane, bool sink) {
+typename S::F32 lane_scores(const AttendView& a, const RotatedQuery& rotated, const MeanQuery& mean,
+                            const SpanBlock& block, const uint32_t (*words)[block_slots], uint32_t lane,
+                            int32_t distance) {
   using F32 = typename S::F32;
   using I32 = typename S::I32;
   const I32 pairs = load_as<I32>(a.keys + block.index * a.block_bytes + 4 * lane);
   const F32 scale = from_half<S>(pairs & 0xffff);
   const F32 minimum = from_half<S>((pairs >> 16) & 0xffff);
-  const F32 scores =
-      code_scores<S>(sink ? query.sink : query.window, words, (a.head_dim + 7) / 8, lane, scale, minimum);
+  const F32 scores = code_scores<S>(rotated, words, (a.head_dim + 7) / 8, lane, scale, minimum);
   if (a.means == nullptr) return scores;
-  const int32_t distance = (sink ? block.sink_distance : block.window_distance) - static_cast<int32_t>(lane);
-  return scores + mean_scores<S>(query.mean, a.distances, a.head_dim, distance);
+  return scores + mean_scores<S>(mean, a.distances, a.head_dim, distance - static_cast<int32_t>(lane));
 }
 
 /// Scores of a block to out[16]; what is not attended has any value. Takes the largest attended one into
@@ -76,11 +77,14 @@ void block_scores(const AttendView& a, const HeadQuery& query, const SpanBlock& 
                   const uint32_t (*words)[block_slots], typename S::F32& largest, float* out) {
   using F32 = typename S::F32;
   using I32 = typename S::I32;
+  const RotatedQuery& sink_query = query.one_rotation ? query.window : query.sink;
+  const bool same = query.one_rotation && block.any_window && block.sink_distance == block.window_distance;
   for (uint32_t lane = 0; lane < block_slots; lane += S::lanes) {
     F32 scores = {};
-    if (block.any_window) scores = lane_scores<S>(a, query, block, words, lane, false);
-    if (block.any_sink) {
-      const F32 sinks = lane_scores<S>(a, query, block, words, lane, true);
+    if (block.any_window)
+      scores = lane_scores<S>(a, query.window, query.mean, block, words, lane, block.window_distance);
+    if (block.any_sink && !same) {
+      const F32 sinks = lane_scores<S>(a, sink_query, query.mean, block, words, lane, block.sink_distance);
       scores = load_as<I32>(block.sink + lane) != 0 ? sinks : scores;
     }
     const I32 larger = (scores > largest) & load_as<I32>(block.attended + lane);

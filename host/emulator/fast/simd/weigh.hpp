@@ -143,6 +143,14 @@ void add_values(const uint8_t* codes, uint32_t slot_bytes, const uint16_t* u, in
   }
 }
 
+/// The nearest float32 of an integer below 2^51, which a double holds.
+inline float nearest_float(int64_t x) {
+  // The bits of 1.5 * 2^52; the sum is that number plus x.
+  constexpr int64_t magic_bits = 0x4338000000000000;
+  const int64_t bits = x + magic_bits;
+  return static_cast<float>(load_as<double>(&bits) - load_as<double>(&magic_bits));
+}
+
 /// One head's output from its scores, before any rotation.
 template <class S>
 void weigh_values(const AttendView& a, float largest, float* scores, float* output) {
@@ -150,7 +158,8 @@ void weigh_values(const AttendView& a, float largest, float* scores, float* outp
   const Weights weights = probabilities<S>(a, largest, scores, exponents);
   const int64_t offset_sum = minimum_sum<S>(a, scores, weights.minimum_exponent);
   const uint32_t slot_bytes = a.head_dim / 2;
-  int64_t sums[most_head_dim] = {};
+  int64_t sums[most_head_dim];
+  std::memset(sums, 0, a.head_dim * sizeof(int64_t));
   for (uint32_t b = 0; b < a.block_count; ++b) {
     const int32_t shift = sum_fraction_bits - (weights.code_exponent - exponents[b]);
     if (exponents[b] == no_exponent || shift < 0) continue;
@@ -162,9 +171,12 @@ void weigh_values(const AttendView& a, float largest, float* scores, float* outp
   const float offset =
       static_cast<float>(offset_sum) * power_of_two(weights.minimum_exponent - sum_fraction_bits);
   const float scale = power_of_two(weights.code_exponent - 7 - sum_fraction_bits);
+  // 8,192 slots of 255 * 15, shifted by 24: below 2^49.
+  float values[most_head_dim];
+  for (uint32_t i = 0; i < a.head_dim; ++i) values[i] = (nearest_float(sums[i]) * scale + offset) * inverse;
   for (uint32_t i = 0; i < slot_bytes; ++i) {
-    output[2 * i] = (static_cast<float>(sums[i]) * scale + offset) * inverse;
-    output[2 * i + 1] = (static_cast<float>(sums[i + slot_bytes]) * scale + offset) * inverse;
+    output[2 * i] = values[i];
+    output[2 * i + 1] = values[i + slot_bytes];
   }
 }
 
