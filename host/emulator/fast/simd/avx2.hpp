@@ -51,14 +51,11 @@ struct Avx2 : VectorTypes<8> {
       odd = _mm256_add_epi64(odd, _mm256_mul_epi32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(y, 32)));
     }
     void store(int64_t* lanes) const {
-      int64_t e[4];
-      int64_t o[4];
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(e), even);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(o), odd);
-      for (int i = 0; i < 4; ++i) {
-        lanes[2 * i] = e[i];
-        lanes[2 * i + 1] = o[i];
-      }
+      const __m256i low = _mm256_unpacklo_epi64(even, odd);
+      const __m256i high = _mm256_unpackhi_epi64(even, odd);
+      auto* out = reinterpret_cast<__m256i*>(lanes);
+      _mm256_storeu_si256(out, _mm256_permute2x128_si256(low, high, 0x20));
+      _mm256_storeu_si256(out + 1, _mm256_permute2x128_si256(low, high, 0x31));
     }
   };
 

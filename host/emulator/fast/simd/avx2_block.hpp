@@ -92,14 +92,16 @@ struct BlockForm<Avx2> {
   template <int parts, int tokens, uint32_t steps, uint32_t stride>
   static void add_steps(const uint8_t* const* weights, const int8_t* activations, uint32_t first,
                         __m256i (*wide)[tokens]) {
-    __m256i narrow[parts][tokens] = {};
-#pragma GCC unroll 1
+    __m256i narrow[parts][tokens];
+    // Straight-line code, in which sums stay in their registers.
+#pragma GCC unroll 16
     for (uint32_t v = first; v < first + steps; ++v) {
       __m256i codes[parts];
       for (int p = 0; p < parts; ++p) codes[p] = load_256(weights[p] + v * stride * sizeof(U8));
       for (int t = 0; t < tokens; ++t) {
         const __m256i quad = broadcast_quad(activations + t * group_inputs + 4 * v);
-        for (int p = 0; p < parts; ++p) narrow[p][t] = add_products(narrow[p][t], codes[p], quad);
+        for (int p = 0; p < parts; ++p)
+          narrow[p][t] = v == first ? products(codes[p], quad) : add_products(narrow[p][t], codes[p], quad);
       }
     }
     for (int p = 0; p < parts; ++p) {
@@ -111,8 +113,8 @@ struct BlockForm<Avx2> {
   template <int parts, int tokens>
   static void add_picked(const uint8_t* const* weights, const int8_t* activations, uint32_t first,
                          __m256i (*wide)[tokens]) {
-    __m256i narrow[parts][tokens] = {};
-#pragma GCC unroll 1
+    __m256i narrow[parts][tokens];
+#pragma GCC unroll 4
     for (uint32_t v = first; v < first + 4; ++v) {
       U8 places[parts];
       __m256i kept[parts];
@@ -122,8 +124,10 @@ struct BlockForm<Avx2> {
       }
       for (int t = 0; t < tokens; ++t) {
         const U8 chunk = Avx2::chunk(activations + t * group_inputs + v / 2 * chunk_inputs);
-        for (int p = 0; p < parts; ++p)
-          narrow[p][t] = add_products(narrow[p][t], __m256i(Avx2::pick(chunk, places[p])), kept[p]);
+        for (int p = 0; p < parts; ++p) {
+          const auto picked = __m256i(Avx2::pick(chunk, places[p]));
+          narrow[p][t] = v == first ? products(picked, kept[p]) : add_products(narrow[p][t], picked, kept[p]);
+        }
       }
     }
     for (int p = 0; p < parts; ++p) {

@@ -14,11 +14,18 @@ namespace {
 inline __m256i load_256(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 inline __m256i broadcast_quad(const void* four) { return _mm256_set1_epi32(load_as<int32_t>(four)); }
 
-/// Adds neighbouring byte products, positive times signed, to sums of 16 bits.
-inline __m256i add_products(__m256i sums, __m256i positive, __m256i other) {
-  sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(positive, other));
+/// Neighbouring byte products, positive times signed, together in 16 bits.
+inline __m256i products(__m256i positive, __m256i other) {
+  __m256i sums = _mm256_maddubs_epi16(positive, other);
   // Keeps the order: GCC computes all products of a loop's pass before it adds them, and runs out of
   // registers.
+  asm volatile("" : "+x"(sums));
+  return sums;
+}
+
+/// Adds products to sums of 16 bits.
+inline __m256i add_products(__m256i sums, __m256i positive, __m256i other) {
+  sums = _mm256_add_epi16(sums, _mm256_maddubs_epi16(positive, other));
   asm volatile("" : "+x"(sums));
   return sums;
 }
@@ -210,15 +217,15 @@ void avx2_panels(const MatrixView& m, const uint32_t* panels, const BlockView& b
     }
     add_group<format, count>(groups, sums);
   }
-  const int bias = format == accel::weight_format::w2s24 ? Avx2::bias : 0;
+  constexpr int bias = format == accel::weight_format::w2s24 ? Avx2::bias : 0;
   for (int p = 0; p < count; ++p) {
     int64_t lanes[panel_rows];
     for (int half = 0; half < 2; ++half) sums[p][half].store(lanes + 8 * half);
     if (format == accel::weight_format::w2) {
-      for (int64_t& lane : lanes) lane /= 2;
+      for (int64_t& lane : lanes) lane >>= 1;
     }
     const uint32_t row = panels[p] * panel_rows;
-    finish_rows(m, row, panel_rows, lanes, bias, block.scales[0], output + row);
+    finish_rows<bias, panel_rows>(m, row, lanes, block.scales[0], output + row);
   }
 }
 

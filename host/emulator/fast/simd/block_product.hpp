@@ -199,6 +199,20 @@ void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView
   }
 }
 
+/// Ends the rows of all parts and tokens.
+template <class S, int parts, int bias>
+void finish_block(const MatrixView& m, const RowPart<S>* part, const BlockView& block,
+                  const BlockSums<S, parts>& sums, const OutputView& output) {
+  for (int p = 0; p < parts; ++p) {
+    for (uint32_t t = 0; t < block.tokens; ++t) {
+      int64_t lanes[S::lanes];
+      sums.rows[t][p].store(lanes);
+      finish_rows<bias, S::lanes>(m, part[p].row, lanes, block.scales[t],
+                                  output.data + t * output.stride + part[p].row);
+    }
+  }
+}
+
 /// `parts` parts of S::lanes rows from `row` on, times all tokens of the block.
 template <class S, int parts>
 void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block, const OutputView& output,
@@ -220,16 +234,10 @@ void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block,
       multiply_block<S, parts, accel::weight_format::w2>(m, part, block, sums);
       break;
   }
-  const bool biased =
-      m.format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing == Packing::dense_biased;
-  for (int p = 0; p < parts; ++p) {
-    for (uint32_t t = 0; t < block.tokens; ++t) {
-      int64_t lanes[S::lanes];
-      sums.rows[t][p].store(lanes);
-      finish_rows(m, part[p].row, S::lanes, lanes, biased ? S::bias : 0, block.scales[t],
-                  output.data + t * output.stride + part[p].row);
-    }
-  }
+  if (m.format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing == Packing::dense_biased)
+    finish_block<S, parts, S::bias>(m, part, block, sums, output);
+  else
+    finish_block<S, parts, 0>(m, part, block, sums, output);
 }
 
 /// Panels first .. last - 1 times a block, two parts at a time.

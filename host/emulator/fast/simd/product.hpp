@@ -10,14 +10,15 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// 2^(e-1) times the token's scale, times the sum: the end of a row (docs/numerics.md, "matmul").
-inline void finish_rows(const MatrixView& m, uint32_t row, uint32_t count, const int64_t* sums, int64_t bias,
-                        float scale, float* out) {
-  float values[panel_rows];
+/// 2^(e-1) times the token's scale, times the sum: the end of `count` rows (docs/numerics.md, "matmul"). The
+/// activations were made larger by `bias`.
+template <int bias, uint32_t count>
+void finish_rows(const MatrixView& m, uint32_t row, const int64_t* sums, float scale, float* out) {
+  float values[count];
   for (uint32_t i = 0; i < count; ++i) {
-    const auto exponent = static_cast<uint32_t>(m.exponents[row + i] - 1 + 127) << 23;
+    const int32_t exponent = (m.exponents[row + i] - 1 + 127) * (1 << 23);
     const int64_t sum = sums[i] - bias * m.weight_sums[row + i];
-    values[i] = static_cast<float>(sum) * (scale * load_as<float>(&exponent));
+    values[i] = nearest_float(sum) * (scale * load_as<float>(&exponent));
   }
   const uint32_t left = m.rows - row < count ? m.rows - row : count;
   if (row < m.rows) std::memcpy(out, values, left * sizeof(float));
@@ -140,7 +141,6 @@ struct TokenProduct {
   /// Panels first .. last - 1 times the block's only token.
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        float* output) {
-    const int bias = m.format == accel::weight_format::w2s24 ? S::bias : 0;
     for (uint32_t index = first; index < last; ++index) {
       const uint8_t* panel = m.panels + index * m.panel_bytes;
       for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
@@ -148,7 +148,10 @@ struct TokenProduct {
         if (row >= m.rows) break;
         int64_t sums[S::lanes];
         part_sums(m, panel, part, block).store(sums);
-        finish_rows(m, row, S::lanes, sums, bias, block.scales[0], output + row);
+        if (m.format == accel::weight_format::w2s24)
+          finish_rows<S::bias, S::lanes>(m, row, sums, block.scales[0], output + row);
+        else
+          finish_rows<0, S::lanes>(m, row, sums, block.scales[0], output + row);
       }
     }
   }

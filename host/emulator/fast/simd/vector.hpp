@@ -30,6 +30,14 @@ To convert(From x) {
   return __builtin_convertvector(x, To);
 }
 
+/// The nearest float32 of an integer below 2^51, which a double holds; in loops one of vectors.
+inline float nearest_float(int64_t x) {
+  // The bits of 1.5 * 2^52; the sum is that number plus x.
+  constexpr int64_t magic_bits = 0x4338000000000000;
+  const int64_t bits = x + magic_bits;
+  return static_cast<float>(load_as<double>(&bits) - load_as<double>(&magic_bits));
+}
+
 /// Vectors of `count` 32-bit lanes. Comparisons yield lanes of 0 and -1.
 template <int count>
 struct VectorTypes {

@@ -143,14 +143,6 @@ void add_values(const uint8_t* codes, uint32_t slot_bytes, const uint16_t* u, in
   }
 }
 
-/// The nearest float32 of an integer below 2^51, which a double holds.
-inline float nearest_float(int64_t x) {
-  // The bits of 1.5 * 2^52; the sum is that number plus x.
-  constexpr int64_t magic_bits = 0x4338000000000000;
-  const int64_t bits = x + magic_bits;
-  return static_cast<float>(load_as<double>(&bits) - load_as<double>(&magic_bits));
-}
-
 /// One head's output from its scores, before any rotation.
 template <class S>
 void weigh_values(const AttendView& a, float largest, float* scores, float* output) {
