@@ -190,15 +190,19 @@ AlignedBytes::AlignedBytes(size_t bytes) {
 
 AlignedBytes::~AlignedBytes() { std::free(data_); }
 
-PanelMatrix::PanelMatrix(const MatrixShape& shape)
+size_t PanelMatrix::bytes(const MatrixShape& shape) {
+  return size_t{ceil_div(shape.rows, panel_rows)} * empty_view(shape).panel_bytes;
+}
+
+PanelMatrix::PanelMatrix(const MatrixShape& shape, uint8_t* place)
     : panels_(ceil_div(shape.rows, panel_rows)),
       view_(empty_view(shape)),
-      bytes_(size_t{panels_} * view_.panel_bytes),
+      place_(place),
       exponents_(size_t{panels_} * panel_rows),
       weight_sums_(size_t{panels_} * panel_rows) {}
 
 void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index) {
-  uint8_t* panel = bytes_.data() + index * view_.panel_bytes;
+  uint8_t* panel = place_ + index * view_.panel_bytes;
   const bool whole = (index + 1) * panel_rows <= m.rows;
   if (!whole) std::memset(panel, 0, view_.panel_bytes);
   for (uint32_t lane = 0; lane < panel_rows; ++lane) {
@@ -224,7 +228,7 @@ void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index) 
 
 MatrixView PanelMatrix::view() const {
   MatrixView view = view_;
-  view.panels = bytes_.data();
+  view.panels = place_;
   view.exponents = exponents_.data();
   view.weight_sums = weight_sums_.data();
   return view;

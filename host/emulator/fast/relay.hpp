@@ -27,7 +27,10 @@ class AlignedBytes {
 /// thread.
 class PanelMatrix {
  public:
-  explicit PanelMatrix(const accel::MatrixShape& shape);
+  /// Bytes that the panels of a matrix take.
+  static size_t bytes(const accel::MatrixShape& shape);
+  /// The panels go to `place`, which is aligned to lines.
+  PanelMatrix(const accel::MatrixShape& shape, uint8_t* place);
   uint32_t panels() const { return panels_; }
   /// Lays panel `index` from the image's layout in the weight channels.
   void lay(const accel::Ports& ports, const accel::MatrixShape& shape, uint32_t index);
@@ -36,7 +39,7 @@ class PanelMatrix {
  private:
   uint32_t panels_;
   MatrixView view_;
-  AlignedBytes bytes_;
+  uint8_t* place_;
   std::vector<int8_t> exponents_;
   std::vector<int64_t> weight_sums_;
 };

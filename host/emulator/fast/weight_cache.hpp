@@ -14,6 +14,24 @@
 
 namespace accllm::emulator::fast {
 
+/// Memory for panels, handed out piece behind piece: matrices lie in the order of their first use, which is
+/// that of their use, so that whoever reads ahead over the end of one finds the next; and small ones share
+/// large pages.
+class PanelArena {
+ public:
+  /// Bytes aligned to lines, not initialized, until the next clear().
+  uint8_t* take(size_t bytes);
+  void clear() { chunks_.clear(); }
+
+ private:
+  struct Chunk {
+    std::unique_ptr<AlignedBytes> bytes;
+    size_t size;
+    size_t used;
+  };
+  std::vector<Chunk> chunks_;
+};
+
 /// Re-laid matrices of the weight buffers that are bound at present, each laid when it is first used.
 class WeightCache {
  public:
@@ -26,6 +44,7 @@ class WeightCache {
   using Key = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;
 
   std::vector<PortMemory> weights_;
+  PanelArena arena_;
   std::map<Key, std::unique_ptr<PanelMatrix>> matrices_;
 };
 

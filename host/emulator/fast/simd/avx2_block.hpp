@@ -1,6 +1,6 @@
 #pragma once
 
-#include "avx2_product.hpp"
+#include "avx2_sums.hpp"
 #include "block_product.hpp"
 
 /// \file
