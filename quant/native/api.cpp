@@ -173,6 +173,12 @@ ACCLLM_API int accllmQuantLayer(void* handle, int layer, double damping, int swe
   return guarded([&] { modelOf(handle).quantizeLayer(layer, {static_cast<float>(damping), sweeps}); });
 }
 
+/** Part of the layer's work that is done, from accllmQuantCenter to accllmQuantAdvance; while others are called. */
+ACCLLM_API double accllmQuantProgress(void* handle) { return modelOf(handle).progress().part(); }
+
+/** Lets the call that is under way fail at its next step. */
+ACCLLM_API void accllmQuantStop(void* handle) { modelOf(handle).progress().stop(); }
+
 /** Adds a variant of the model with one matrix quantized; its format is set before. */
 ACCLLM_API int accllmQuantProbe(void* handle, int layer, int matrix, int calibrated, double damping,
                                 int sweeps) {

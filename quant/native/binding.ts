@@ -7,7 +7,8 @@ import koffi from "koffi";
 /** An opaque handle. */
 export type Handle = unknown;
 
-/** Arguments of every function after the handle, and the C types of all. All return 0, or -1 with a message. */
+/** Arguments of every function after the handle, and the C types of all. Those that return
+ * int return 0, or -1 with a message. */
 export interface QuantFunctions {
   accllmQuantOpen(shape: Int32Array, epsilon: number, frequencies: Float64Array, out: [Handle]): number;
   accllmQuantClose(model: Handle): void;
@@ -58,6 +59,8 @@ export interface QuantFunctions {
   accllmQuantCenter(model: Handle, layer: number): number;
   accllmQuantTarget(model: Handle, layer: number): number;
   accllmQuantLayer(model: Handle, layer: number, damping: number, sweeps: number): number;
+  accllmQuantProgress(model: Handle): number;
+  accllmQuantStop(model: Handle): void;
   accllmQuantProbe(
     model: Handle,
     layer: number,
@@ -142,6 +145,8 @@ export const quantDeclarations: Readonly<
   accllmQuantCenter: ["int", ["void *", "int"]],
   accllmQuantTarget: ["int", ["void *", "int"]],
   accllmQuantLayer: ["int", ["void *", "int", "double", "int"]],
+  accllmQuantProgress: ["double", ["void *"]],
+  accllmQuantStop: ["void", ["void *"]],
   accllmQuantProbe: ["int", ["void *", "int", "int", "int", "double", "int"]],
   accllmQuantAdvanceProbes: ["int", ["void *", "int"]],
   accllmQuantProbeLoss: ["int", ["void *", "int", "_Out_ double *"]],

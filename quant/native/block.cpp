@@ -88,14 +88,18 @@ void Block::attentionInput(const LayerWeights& w, const float* x, Batch batch, A
   if (w.quantized) quantizeRows(pool_, acts.attentionInput.data(), tokens, shape_.hidden);
 }
 
+void Block::keys(const LayerWeights& w, Batch batch, Activations& acts) {
+  acts.key.resize(batch.tokens() * shape_.rows(Matrix::key));
+  linear(w, acts.attentionInput.data(), batch.tokens(), Matrix::key, acts.key.data(), false);
+}
+
 void Block::projections(const LayerWeights& w, Batch batch, Activations& acts) {
   const int64_t tokens = batch.tokens();
   acts.query.resize(tokens * shape_.rows(Matrix::query));
-  acts.key.resize(tokens * shape_.rows(Matrix::key));
   acts.value.resize(tokens * shape_.rows(Matrix::value));
   const float* x = acts.attentionInput.data();
   linear(w, x, tokens, Matrix::query, acts.query.data(), false);
-  linear(w, x, tokens, Matrix::key, acts.key.data(), false);
+  keys(w, batch, acts);
   linear(w, x, tokens, Matrix::value, acts.value.data(), false);
 }
 
@@ -103,6 +107,10 @@ void Block::middle(const LayerWeights& w, const float* x, Batch batch, Activatio
   const int64_t tokens = batch.tokens();
   acts.middle.assign(x, x + tokens * shape_.hidden);
   linear(w, acts.attended.data(), tokens, Matrix::output, acts.middle.data(), true);
+}
+
+void Block::feedForwardInput(const LayerWeights& w, Batch batch, Activations& acts) {
+  const int64_t tokens = batch.tokens();
   acts.postScale.resize(tokens);
   acts.feedForwardInput.resize(tokens * shape_.hidden);
   normalize(pool_, acts.middle.data(), w.postNorm, shape_.epsilon, tokens, shape_.hidden,
@@ -135,6 +143,7 @@ void Block::forward(const LayerWeights& w, const float* x, Batch batch, Activati
   projections(w, batch, acts);
   attend(w, batch, acts);
   middle(w, x, batch, acts);
+  feedForwardInput(w, batch, acts);
   gating(w, batch, acts);
   result(w, batch, acts, y);
 }

@@ -73,8 +73,11 @@ class Block {
   // The stages of the forward pass, in order; each reads what those before it left in `acts`.
   void attentionInput(const LayerWeights& w, const float* x, Batch batch, Activations& acts);
   void projections(const LayerWeights& w, Batch batch, Activations& acts);
+  /** Of the projections only that of the keys. */
+  void keys(const LayerWeights& w, Batch batch, Activations& acts);
   void attend(const LayerWeights& w, Batch batch, Activations& acts);
   void middle(const LayerWeights& w, const float* x, Batch batch, Activations& acts);
+  void feedForwardInput(const LayerWeights& w, Batch batch, Activations& acts);
   void gating(const LayerWeights& w, Batch batch, Activations& acts);
   void result(const LayerWeights& w, Batch batch, const Activations& acts, float* y);
 
@@ -88,7 +91,7 @@ class Block {
   void backward(const LayerWeights& w, const float* x, Batch batch, const Activations& acts, float* dy,
                 const LayerGradients& gradients);
 
-  /** Adds the keys before RoPE, as `projections` left them, channel by channel to `sums`. */
+  /** Adds the keys before RoPE, as `keys` left them, channel by channel to `sums`. */
   void addKeys(Batch batch, const Activations& acts, double* sums);
 
  private:

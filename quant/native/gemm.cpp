@@ -7,28 +7,42 @@ namespace accllm::quant {
 
 namespace {
 
-constexpr int64_t depthBlock = 256;
+/** Rows of a packed panel, about. */
+constexpr int64_t leastDepth = 256;
 constexpr int64_t rowBlock = 96;
 
 using Vector8 = float __attribute__((vector_size(32), aligned(4)));
 using Vector16 = float __attribute__((vector_size(64), aligned(4)));
 
-/** An mr by nr tile of sums over packed panels: a [depth][mr], b [depth][nr]. */
-using Tile = void (*)(int64_t depth, const float* a, const float* b, float* out);
+/** An mr by nr tile of sums over packed panels, a [depth][mr] and b [depth][nr], set in or added to c. */
+using Tile = void (*)(int64_t depth, const float* a, const float* b, float* c, int64_t ldc, bool add);
 
 template <typename Vector, int mr, int vectors>
-[[gnu::always_inline]] inline void tile(int64_t depth, const float* a, const float* b, float* out) {
+[[gnu::always_inline]] inline void tile(int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+                                        bool add) {
   constexpr int lanes = sizeof(Vector) / sizeof(float);
-  Vector sums[mr][vectors] = {};
-  for (int64_t p = 0; p < depth; p++) {
-    for (int v = 0; v < vectors; v++) {
-      const Vector right = *reinterpret_cast<const Vector*>(b + p * lanes * vectors + v * lanes);
-      for (int i = 0; i < mr; i++) sums[i][v] += a[p * mr + i] * right;
-    }
+  constexpr int count = mr * vectors;
+  // Loops over the sums are unrolled, so that they stay in registers.
+  Vector sums[count];
+#pragma GCC unroll 16
+  for (int i = 0; i < count; i++) {
+    sums[i] = Vector{};
+    __builtin_prefetch(c + i / vectors * ldc + i % vectors * lanes, 1);
   }
-  for (int i = 0; i < mr; i++)
+  for (int64_t p = 0; p < depth; p++) {
+    Vector right[vectors];
+#pragma GCC unroll 2
     for (int v = 0; v < vectors; v++)
-      *reinterpret_cast<Vector*>(out + (i * vectors + v) * lanes) = sums[i][v];
+      right[v] = *reinterpret_cast<const Vector*>(b + p * lanes * vectors + v * lanes);
+    // Row by row: one broadcast at a time takes a register beside them.
+#pragma GCC unroll 16
+    for (int i = 0; i < count; i++) sums[i] += a[p * mr + i / vectors] * right[i % vectors];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < count; i++) {
+    Vector* to = reinterpret_cast<Vector*>(c + i / vectors * ldc + i % vectors * lanes);
+    *to = add ? *to + sums[i] : sums[i];
+  }
 }
 
 struct Kernel {
@@ -40,15 +54,17 @@ struct Kernel {
 constexpr int64_t maxTile = 8 * 32;
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) void tile512(int64_t depth, const float* a, const float* b, float* out) {
-  tile<Vector16, 8, 2>(depth, a, b, out);
+__attribute__((target("avx512f"))) void tile512(int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+                                                  bool add) {
+  tile<Vector16, 8, 2>(depth, a, b, c, ldc, add);
 }
-__attribute__((target("avx2,fma"))) void tile256(int64_t depth, const float* a, const float* b, float* out) {
-  tile<Vector8, 6, 2>(depth, a, b, out);
+__attribute__((target("avx2,fma"))) void tile256(int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
+                                                   bool add) {
+  tile<Vector8, 6, 2>(depth, a, b, c, ldc, add);
 }
 #endif
-void tileAny(int64_t depth, const float* a, const float* b, float* out) {
-  tile<Vector8, 4, 1>(depth, a, b, out);
+void tileAny(int64_t depth, const float* a, const float* b, float* c, int64_t ldc, bool add) {
+  tile<Vector8, 4, 1>(depth, a, b, c, ldc, add);
 }
 
 Kernel chooseKernel() {
@@ -73,46 +89,93 @@ void pack(const float* data, int64_t line, int64_t along, int64_t count, int64_t
   }
 }
 
-}  // namespace
+/** Room for panels that starts at a cache line. */
+class Panel {
+ public:
+  float* resize(size_t count) {
+    constexpr size_t line = 64;
+    storage_.resize(count + line / sizeof(float));
+    const auto at = reinterpret_cast<uintptr_t>(storage_.data());
+    return storage_.data() + ((at + line - 1) / line * line - at) / sizeof(float);
+  }
 
-void multiply(Pool& pool, int64_t m, int64_t n, int64_t k, View a, View b, float* c, int64_t ldc, bool add) {
-  static const Kernel kernel = chooseKernel();
+ private:
+  std::vector<float> storage_;
+};
+
+/** What a product is of; see gemm.hpp. */
+struct Product {
+  int64_t m, n, k;
+  View a, b;
+  float* c;
+  int64_t ldc;
+  bool add;
+  /** How much of k is one sum. */
+  int64_t summed;
+  /** Only what is on the diagonal or right of it, and some of what is left of it, is wanted. */
+  bool upper;
+};
+
+/** A tile's sums over packed panels; `rows` and `width` are less than the tile's at the edges of c. */
+void addTile(const Kernel& kernel, const Product& product, int64_t depth, bool add, const float* left,
+             const float* right, float* c, int64_t rows, int64_t width) {
   const auto [mr, nr, run] = kernel;
+  alignas(64) float sums[maxTile];
+  for (int64_t p = 0; p < depth; p += product.summed) {
+    const int64_t some = std::min(product.summed, depth - p);
+    const bool onTop = add || p > 0;
+    if (rows == mr && width == nr) {
+      run(some, left + p * mr, right + p * nr, c, product.ldc, onTop);
+      continue;
+    }
+    run(some, left + p * mr, right + p * nr, sums, nr, false);
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t s = 0; s < width; s++)
+        c[r * product.ldc + s] = onTop ? c[r * product.ldc + s] + sums[r * nr + s] : sums[r * nr + s];
+  }
+}
+
+void run(Pool& pool, const Product& product) {
+  static const Kernel kernel = chooseKernel();
+  const auto& [m, n, k, a, b, c, ldc, adds, summed, upper] = product;
+  const int64_t mr = kernel.mr;
+  const int64_t nr = kernel.nr;
   const int64_t strips = (n + nr - 1) / nr;
-  std::vector<float> right(strips * nr * std::min(k, depthBlock));
+  const int64_t depthBlock = std::max(leastDepth / summed, int64_t{1}) * summed;
+  Panel panel;
+  float* const right = panel.resize(strips * nr * std::min(k, depthBlock));
   for (int64_t p = 0; p < k; p += depthBlock) {
     const int64_t depth = std::min(depthBlock, k - p);
-    const bool accumulate = add || p > 0;
-    pool.run(strips, 8, [&, nr = nr](int64_t begin, int64_t end) {
+    const bool add = adds || p > 0;
+    pool.run(strips, 8, [&](int64_t begin, int64_t end) {
       const float* from = b.data + p * b.rowStride + begin * nr * b.columnStride;
       pack(from, b.columnStride, b.rowStride, std::min(n, end * nr) - begin * nr, depth, nr,
-           right.data() + begin * nr * depth);
+           right + begin * nr * depth);
     });
-    pool.run((m + rowBlock - 1) / rowBlock, 1, [&, mr = mr, nr = nr, run = run](int64_t begin, int64_t) {
-      thread_local std::vector<float> left;
+    pool.run((m + rowBlock - 1) / rowBlock, 1, [&](int64_t begin, int64_t) {
+      thread_local Panel leftPanel;
       const int64_t row = begin * rowBlock;
       const int64_t rows = std::min(rowBlock, m - row);
-      left.resize((rows + mr - 1) / mr * mr * depth);
+      float* const left = leftPanel.resize((rows + mr - 1) / mr * mr * depth);
       pack(a.data + row * a.rowStride + p * a.columnStride, a.rowStride, a.columnStride, rows, depth, mr,
-           left.data());
-      alignas(64) float sums[maxTile];
-      for (int64_t j = 0; j < n; j += nr) {
-        const int64_t width = std::min(nr, n - j);
-        for (int64_t i = 0; i < rows; i += mr) {
-          run(depth, left.data() + i * depth, right.data() + j * depth, sums);
-          const int64_t height = std::min(mr, rows - i);
-          for (int64_t r = 0; r < height; r++) {
-            float* to = c + (row + i + r) * ldc + j;
-            const float* from = sums + r * nr;
-            if (accumulate)
-              for (int64_t s = 0; s < width; s++) to[s] += from[s];
-            else
-              for (int64_t s = 0; s < width; s++) to[s] = from[s];
-          }
-        }
-      }
+           left);
+      for (int64_t j = upper ? row / nr * nr : 0; j < n; j += nr)
+        for (int64_t i = 0; i < rows; i += mr)
+          addTile(kernel, product, depth, add, left + i * depth, right + j * depth,
+                  c + (row + i) * ldc + j, std::min(mr, rows - i), std::min(nr, n - j));
     });
   }
+}
+
+}  // namespace
+
+void multiply(Pool& pool, int64_t m, int64_t n, int64_t k, View a, View b, float* c, int64_t ldc, bool add,
+              int64_t summed) {
+  run(pool, {m, n, k, a, b, c, ldc, add, summed, false});
+}
+
+void addGram(Pool& pool, int64_t n, int64_t k, const float* x, float* c) {
+  run(pool, {n, n, k, transposed(x, n), rowMajor(x, n), c, n, true, summedDepth, true});
 }
 
 }  // namespace accllm::quant

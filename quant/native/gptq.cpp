@@ -89,35 +89,59 @@ void quantizeGroup(RowGroup& group, bool chooseMask, uint8_t* keep, float* error
   }
 }
 
-}  // namespace
-
-namespace {
-
 /** Chooses grids, masks and codes group by group; `weights` are used up. */
 void pushErrors(Pool& pool, std::vector<float>& weights, const std::vector<float>& factor,
                 const std::vector<float>& importance, const std::vector<GroupSpan>& order, bool chooseMask,
                 OrderedMatrix& out, std::vector<uint8_t>& mask, std::vector<float>& zeros) {
   const int64_t columns = out.columns;
-  std::vector<float> errors(static_cast<size_t>(out.rows) * groupSize);
-  for (const auto& [index, first, count] : order) {
-    pool.run(out.rows, 8, [&, index = index, first = first, count = count](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) {
-        const int64_t at = r * columns + first;
-        RowGroup group{&weights[at], &factor[first * columns + first], columns, count, out.format, {}};
-        uint8_t* keep = out.format.sparse ? &mask[at] : nullptr;
-        if (chooseMask)
-          for (int j = 0; j < count; j += 4)
-            keepTwo(j, count, keep, [&](int i) { return group.cost(i, group.weights[i]); });
-        chooseGrid(group, &importance[first], keep);
-        out.scale[r * out.groups + index] = group.grid.scale;
-        zeros[r * out.groups + index] = group.grid.zero;
-        quantizeGroup(group, chooseMask, keep, &errors[r * groupSize], &out.position[at]);
-      }
-    });
-    const int64_t next = first + count;
-    if (next == columns) break;
-    multiply(pool, out.rows, columns - next, count, rowMajor(errors.data(), groupSize),
-             rowMajor(&factor[first * columns + next], columns), &weights[next], columns, true);
+  const std::vector<SpanBlock> blocks = blocksOf(order);
+  const int64_t stride = blocks.front().count;
+  std::vector<float> errors(out.rows * stride);
+  /** Takes some errors from the weights of the columns from `to` on. */
+  const auto push = [&](const float* from, int64_t first, int64_t depth, int64_t to, int64_t count) {
+    multiply(pool, out.rows, count, depth, rowMajor(from, stride), rowMajor(factor.data() + first * columns + to, columns),
+             weights.data() + to, columns, true, groupSize);
+  };
+  for (const SpanBlock& block : blocks) {
+    const int64_t end = block.first + block.count;
+    for (const auto& [index, first, count] : block.spans) {
+      float* const error = &errors[first - block.first];
+      pool.run(out.rows, 8, [&, index = index, first = first, count = count](int64_t begin, int64_t last) {
+        for (int64_t r = begin; r < last; r++) {
+          const int64_t at = r * columns + first;
+          RowGroup group{&weights[at], &factor[first * columns + first], columns, count, out.format, {}};
+          uint8_t* keep = out.format.sparse ? &mask[at] : nullptr;
+          if (chooseMask)
+            for (int j = 0; j < count; j += 4)
+              keepTwo(j, count, keep, [&](int i) { return group.cost(i, group.weights[i]); });
+          chooseGrid(group, &importance[first], keep);
+          out.scale[r * out.groups + index] = group.grid.scale;
+          zeros[r * out.groups + index] = group.grid.zero;
+          quantizeGroup(group, chooseMask, keep, error + r * stride, &out.position[at]);
+        }
+      });
+      push(error, first, count, first + count, end - first - count);
+    }
+    push(errors.data(), block.first, block.count, end, columns - end);
+  }
+}
+
+/** The inverse Hessian's upper factor is made of so many columns at a time where it is multiplied by. */
+constexpr int64_t panel = 512;
+
+/** a H^-1 added to c, H^-1 = U^T U. Whole sums of zeros, left of U's diagonal, are left out. */
+void addSolution(Pool& pool, const std::vector<float>& a, const std::vector<float>& factor, int64_t rows,
+                 int64_t columns, std::vector<float>& c) {
+  std::vector<float> half(rows * columns);
+  for (int64_t first = 0; first < columns; first += panel) {
+    const int64_t count = std::min(panel, columns - first);
+    multiply(pool, rows, count, columns - first, rowMajor(&a[first], columns),
+             transposed(&factor[first * columns + first], columns), &half[first], columns, false);
+  }
+  for (int64_t first = 0; first < columns; first += panel) {
+    const int64_t count = std::min(panel, columns - first);
+    multiply(pool, rows, count, first + count, rowMajor(half.data(), columns), rowMajor(&factor[first], columns),
+             &c[first], columns, true);
   }
 }
 
@@ -138,13 +162,8 @@ void gptq(Pool& pool, const std::vector<float>& weights, const std::vector<float
 
   std::vector<float> wanted = order.ordered(weights.data(), out.rows);
   if (!residual.empty()) {
-    // The weights of least squares: w + residual H^-1, H^-1 = U^T U.
-    const std::vector<float> missing = order.ordered(residual.data(), out.rows);
-    std::vector<float> half(size);
-    multiply(pool, out.rows, columns, columns, rowMajor(missing.data(), columns),
-             transposed(factor.data(), columns), half.data(), columns, false);
-    multiply(pool, out.rows, columns, columns, rowMajor(half.data(), columns),
-             rowMajor(factor.data(), columns), wanted.data(), columns, true);
+    // The weights of least squares: w + residual H^-1.
+    addSolution(pool, order.ordered(residual.data(), out.rows), factor, out.rows, columns, wanted);
   }
   std::vector<float> position(size);
   std::vector<uint8_t> keep;

@@ -13,7 +13,6 @@ class Hessian {
   void add(Pool& pool, const float* x, int64_t rows);
   void addDiagonal(float value);
   int width() const { return width_; }
-  const std::vector<float>& values() const { return values_; }
 
   /** The matrix with rows and columns in another order, and `damping` times the mean diagonal added to its
    * own. */
@@ -22,6 +21,7 @@ class Hessian {
 
  private:
   int width_ = 0;
+  /** [width][width], of which only the diagonal and what is right of it counts. */
   std::vector<float> values_;
 };
 

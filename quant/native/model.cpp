@@ -31,21 +31,8 @@ void Model::setSequences(const int32_t* ids, int count, int length, const float*
   quantizedStream_ = floatStream_;
 }
 
-void Model::advance(int index) {
-  const LayerWeights weights = layers_.at(index).quantizedWeights();
-  visitStream([&](int64_t at, Batch batch) {
-    block_.forward(weights, &quantizedStream_[at], batch, activations_[0], &quantizedStream_[at]);
-  });
-  Layer& layer = layers_.at(index);
-  for (std::vector<float>& original : layer.original) std::vector<float>().swap(original);
-  for (QuantLinear& matrix : layer.linear) {
-    std::vector<float>().swap(matrix.gradient);
-    matrix.positionMoments = Moments();
-    matrix.scaleMoments = Moments();
-  }
-}
-
 void Model::prepare(int index) {
+  within_ = none;
   for (int l = 0; l < static_cast<int>(layers_.size()); l++)
     if (index < 0 || l == index) layers_[l].prepare(pool_);
   if (index >= 0) return;

@@ -9,6 +9,9 @@
 #include "block.hpp"
 #include "gptq.hpp"
 #include "linear.hpp"
+#include "progress.hpp"
+#include "stages.hpp"
+#include "work.hpp"
 
 namespace accllm::quant {
 
@@ -77,6 +80,9 @@ class Model {
   /** Token ids [count][length] and their embeddings, at which both streams start. */
   void setSequences(const int32_t* ids, int count, int length, const float* states);
 
+  /** How far the layer is that `center` began with, up to the end of `advance`. */
+  Progress& progress() { return progress_; }
+
   /** Calibrates the key means of a layer on the float stream. */
   void center(int layer);
   /** Quantizes the matrices of a layer that are not frozen on what the quantized stream feeds them. */
@@ -138,6 +144,12 @@ class Model {
   }
   template <typename Visit>
   void visitTraining(const Visit& visit);
+  /** Floats a token in what is kept within a layer. */
+  int64_t withinWidth() const { return std::max(shape_.hidden, shape_.columns(Matrix::output)); }
+  void keep(std::vector<float>& within, int64_t token, const std::vector<float>& rows);
+  /** Back from `within` to where a forward pass left off. */
+  void fetch(const std::vector<float>& within, int64_t token, Batch batch, Activations& acts) const;
+  void collect(int layer, int stage, StageSums& sums);
   std::vector<float*> parametersOf(int layer, std::vector<size_t>& sizes);
   void gather(const std::vector<float>& stream, const int32_t* sequences, int count,
               std::vector<float>& out) const;
@@ -161,6 +173,15 @@ class Model {
   int length_ = 0;
   std::vector<int32_t> ids_;
   std::vector<float> floatStream_, quantizedStream_;
+  /** What both streams are within the layer `within_`, as far as `kept_` says; both in turn take all tokens. */
+  std::vector<float> floatWithin_, quantizedWithin_;
+  Kept kept_ = Kept::nothing;
+  static constexpr int none = -1;
+  int within_ = none;
+  /** Layer whose outputs in the float stream floatWithin_ holds. */
+  int throughFloat_ = none;
+  Progress progress_;
+  LayerWork work_;
   std::vector<Activations> activations_;
   std::vector<std::vector<float>> inputs_;
   std::vector<float> output_, target_, scales_, normalized_, logits_, teacherLogits_, gradient_;

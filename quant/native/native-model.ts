@@ -155,6 +155,16 @@ export class NativeModel {
     return this.#run("accllmQuantLayer", layer, damping, sweeps);
   }
 
+  /** Part of a layer's work that is done, 0..1: from {@link center} to {@link advance}. To be asked meanwhile. */
+  get progress(): number {
+    return this.#library.call("accllmQuantProgress", this.#handle);
+  }
+
+  /** Lets the call that is under way fail soon, where it is one of those of {@link progress}. */
+  stop(): void {
+    this.#library.call("accllmQuantStop", this.#handle);
+  }
+
   /** Takes the float stream through a float layer. */
   target(layer: number): Promise<void> {
     return this.#run("accllmQuantTarget", layer);

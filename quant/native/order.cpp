@@ -20,7 +20,20 @@ std::vector<int> byImportance(const float* importance, int count, int width) {
   return order;
 }
 
+constexpr size_t blockGroups = 8;
+
 }  // namespace
+
+std::vector<SpanBlock> blocksOf(const std::vector<GroupSpan>& order) {
+  std::vector<SpanBlock> blocks;
+  for (size_t i = 0; i < order.size(); i += blockGroups) {
+    const auto begin = order.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto end = begin + static_cast<std::ptrdiff_t>(std::min(blockGroups, order.size() - i));
+    const GroupSpan& last = *(end - 1);
+    blocks.push_back({{begin, end}, begin->first, last.first + last.count - begin->first});
+  }
+  return blocks;
+}
 
 ColumnOrder::ColumnOrder(const std::vector<float>& importance, bool fours) {
   const int all = static_cast<int>(importance.size());

@@ -14,6 +14,20 @@ struct GroupSpan {
   int count;
 };
 
+/** Neighbours among the spans of an order. */
+struct SpanBlock {
+  std::vector<GroupSpan> spans;
+  /** First place in the order, and how many. */
+  int64_t first;
+  int64_t count;
+};
+
+/**
+ * An order in blocks of a few groups. What a group changes is told to its own block at once, and to all others when
+ * the block is done, in products of a depth that is worth reading a whole matrix for.
+ */
+std::vector<SpanBlock> blocksOf(const std::vector<GroupSpan>& order);
+
 /**
  * Activation order that keeps groups whole: groups by how much their inputs matter, and the columns of each
  * too, most first, so that errors are pushed into what matters less. Fours stay together where masks of 2:4

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "gemm.hpp"
 #include "hot.hpp"
@@ -71,61 +72,91 @@ struct RowGroup {
   }
 };
 
+/** (w - q) H, [rows][columns]. */
+std::vector<float> gradientOf(Pool& pool, const std::vector<float>& weights, const std::vector<float>& hessian,
+                              const std::vector<GroupSpan>& order, const OrderedMatrix& matrix) {
+  const auto [rows, columns, groups, format, position, keep, scale, zero] = matrix;
+  const float maxCode = static_cast<float>(format.maxCode);
+  std::vector<float> errors = weights;
+  for (const GroupSpan& span : order)
+    for (int64_t r = 0; r < rows; r++) {
+      const float step = scale[r * groups + span.group];
+      const float offset = zero[r * groups + span.group];
+      for (int64_t i = r * columns + span.first; i < r * columns + span.first + span.count; i++)
+        if (keep.empty() || keep[i]) errors[i] -= step * (codeOf(position[i], maxCode) - offset);
+    }
+  std::vector<float> gradient(rows * columns);
+  multiply(pool, rows, columns, columns, rowMajor(errors.data(), columns), rowMajor(hessian.data(), columns),
+           gradient.data(), columns, false);
+  return gradient;
+}
+
+struct Changes {
+  float* data;
+  int64_t stride;
+};
+
+/** Fits one group of all rows. @param changes receives what its weights lost. */
+void fitGroup(Pool& pool, const GroupSpan& span, const std::vector<float>& hessian,
+              const std::vector<float>& gradient, OrderedMatrix& matrix, Changes changes) {
+  const auto [rows, columns, groups, format, position, keep, scale, zero] = matrix;
+  const float maxCode = static_cast<float>(format.maxCode);
+  alignas(64) float own[groupSize * groupSize];
+  for (int i = 0; i < span.count; i++)
+    std::copy_n(&hessian[(span.first + i) * columns + span.first], span.count, own + i * groupSize);
+  pool.run(rows, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) {
+      const int64_t at = r * columns + span.first;
+      float* change = changes.data + r * changes.stride;
+      std::fill_n(change, span.count, 0.0f);
+      float& rowScale = scale[r * groups + span.group];
+      if (rowScale == 0) continue;
+      alignas(64) float local[groupSize];
+      std::copy_n(&gradient[at], span.count, local);
+      RowGroup group{span.count,
+                     maxCode,
+                     own,
+                     keep.empty() ? nullptr : &keep[at],
+                     zero[r * groups + span.group],
+                     &rowScale,
+                     &position[at],
+                     local,
+                     {}};
+      group.readLevels();
+      for (int j = 0; j < span.count; j++) change[j] = rowScale * group.level[j];
+      for (int turn = 0; turn < 2; turn++) {
+        group.fitScale();
+        group.fitCodes();
+      }
+      for (int j = 0; j < span.count; j++) change[j] -= rowScale * group.level[j];
+    }
+  });
+}
+
 }  // namespace
 
 void refine(Pool& pool, const std::vector<float>& weights, const std::vector<float>& hessian,
             const std::vector<GroupSpan>& order, int sweeps, OrderedMatrix& matrix) {
-  const auto [rows, columns, groups, format, position, keep, scale, zero] = matrix;
-  const float maxCode = static_cast<float>(format.maxCode);
-  const auto stored = [&](int64_t r, int64_t c, float rowScale, float rowZero) {
-    const int64_t i = r * columns + c;
-    return !keep.empty() && !keep[i] ? 0 : rowScale * (codeOf(position[i], maxCode) - rowZero);
+  const auto [rows, columns] = std::pair(matrix.rows, matrix.columns);
+  std::vector<float> gradient = gradientOf(pool, weights, hessian, order, matrix);
+  const std::vector<SpanBlock> blocks = blocksOf(order);
+  const int64_t stride = blocks.front().count;
+  std::vector<float> changes(rows * stride);
+  /** Takes some changes into the gradient of the columns from `to` on. */
+  const auto tell = [&](const float* from, int64_t first, int64_t depth, int64_t to, int64_t count) {
+    multiply(pool, rows, count, depth, rowMajor(from, stride), rowMajor(hessian.data() + first * columns + to, columns),
+             gradient.data() + to, columns, true, groupSize);
   };
-  std::vector<float> errors(rows * columns);
-  for (const GroupSpan& span : order)
-    for (int64_t r = 0; r < rows; r++)
-      for (int64_t c = span.first; c < span.first + span.count; c++)
-        errors[r * columns + c] = weights[r * columns + c] -
-                                  stored(r, c, scale[r * groups + span.group], zero[r * groups + span.group]);
-  std::vector<float> gradient(rows * columns);
-  multiply(pool, rows, columns, columns, rowMajor(errors.data(), columns), rowMajor(hessian.data(), columns),
-           gradient.data(), columns, false);
-
-  std::vector<float> changes(rows * groupSize);
-  alignas(64) float block[groupSize * groupSize];
   for (int sweep = 0; sweep < sweeps; sweep++)
-    for (const GroupSpan& span : order) {
-      for (int i = 0; i < span.count; i++)
-        std::copy_n(&hessian[(span.first + i) * columns + span.first], span.count, block + i * groupSize);
-      pool.run(rows, 8, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; r++) {
-          const int64_t at = r * columns + span.first;
-          float* change = &changes[r * groupSize];
-          std::fill_n(change, groupSize, 0.0f);
-          float& rowScale = scale[r * groups + span.group];
-          if (rowScale == 0) continue;
-          alignas(64) float local[groupSize];
-          std::copy_n(&gradient[at], span.count, local);
-          RowGroup group{span.count,
-                         maxCode,
-                         block,
-                         keep.empty() ? nullptr : &keep[at],
-                         zero[r * groups + span.group],
-                         &rowScale,
-                         &position[at],
-                         local,
-                         {}};
-          group.readLevels();
-          for (int j = 0; j < span.count; j++) change[j] = rowScale * group.level[j];
-          for (int turn = 0; turn < 2; turn++) {
-            group.fitScale();
-            group.fitCodes();
-          }
-          for (int j = 0; j < span.count; j++) change[j] -= rowScale * group.level[j];
-        }
-      });
-      multiply(pool, rows, columns, span.count, rowMajor(changes.data(), groupSize),
-               rowMajor(&hessian[span.first * columns], columns), gradient.data(), columns, true);
+    for (const SpanBlock& block : blocks) {
+      for (const GroupSpan& span : block.spans) {
+        float* const change = &changes[span.first - block.first];
+        fitGroup(pool, span, hessian, gradient, matrix, {change, stride});
+        tell(change, span.first, span.count, block.first, block.count);
+      }
+      const int64_t next = block.first + block.count;
+      tell(changes.data(), block.first, block.count, 0, block.first);
+      tell(changes.data(), block.first, block.count, next, columns - next);
     }
 }
 

@@ -23,6 +23,9 @@ const damping = 0.01;
 /** Sweeps of coordinate descent after GPTQ. */
 const sweeps = 4;
 
+/** Milliseconds between two looks at how far the library is. */
+const lookEvery = 200;
+
 const noRates: Rates = { position: 0, scale: 0, gain: 0, embedding: 0, head: 0 };
 export const layerRates = {
   dense: { ...noRates, position: 5e-3, scale: 1e-3, gain: 5e-4 },
@@ -127,22 +130,25 @@ class Run {
 
   /** Quantizes one layer, and trains it if that is asked for. */
   async #layer(layer: number): Promise<void> {
-    await this.#quantizeLayer(layer);
-    await this.#step(this.#model.advance(layer));
+    const tell = (part: number, what: string) => this.#tell(layer, part, what);
+    await this.#quantizeLayer(layer, tell);
+    await this.#step(this.#model.advance(layer), (part) => tell(part, "advancing"));
   }
 
-  async #quantizeLayer(layer: number): Promise<void> {
-    const { reconstruct, signal, seed, finetune } = this.#options;
-    const model = this.#model;
-    const layers = this.#checkpoint.config.layers;
+  #tell(layer: number, part: number, what: string): void {
+    const { reconstruct, finetune, onProgress } = this.#options;
     // End-to-end training takes about as long as all layers' own for the same number of epochs.
-    const share = (1 + reconstruct) / (1 + reconstruct + finetune) / layers;
-    const tell = (part: number, what: string) =>
-      this.#options.onProgress(share * (layer + part), `layer ${layer}: ${what}`);
+    const share = (1 + reconstruct) / (1 + reconstruct + finetune) / this.#checkpoint.config.layers;
+    onProgress(share * (layer + part), `layer ${layer}: ${what}`);
+  }
+
+  async #quantizeLayer(layer: number, tell: (part: number, what: string) => void): Promise<void> {
+    const { reconstruct, signal, seed } = this.#options;
+    const model = this.#model;
+    const told = (part: number) => tell(part / (1 + reconstruct), "quantizing");
     tell(0, "reading");
     await this.#load(layer);
-    tell(0, "calibrating");
-    await this.#step(model.center(layer));
+    await this.#step(model.center(layer), told);
     if (!this.#options.centered) {
       const { kvHeads, headDim } = this.#checkpoint.config;
       model.setLayerVector(layer, "keyMean", new Float32Array(kvHeads * headDim));
@@ -153,8 +159,8 @@ class Run {
       await this.#step(model.target(layer));
       return;
     }
-    await this.#step(model.quantizeLayer(layer, damping, sweeps));
-    await this.#step(model.target(layer));
+    await this.#step(model.quantizeLayer(layer, damping, sweeps), told);
+    await this.#step(model.target(layer), told);
     let result: TrainingResult | undefined;
     if (reconstruct > 0) {
       const onStep = (part: number, loss: number) =>
@@ -259,9 +265,21 @@ class Run {
     }
   }
 
-  async #step(work: Promise<void>): Promise<void> {
-    await work;
-    if (this.#options.signal?.aborted === true) throw new InterruptedError("Quantizing was interrupted.");
+  /** Waits for a call of the library, telling how far it is, and stops it when the signal fires. */
+  async #step(work: Promise<void>, told: (part: number) => void = () => {}): Promise<void> {
+    const { signal } = this.#options;
+    const look = setInterval(() => {
+      if (signal?.aborted === true) this.#model.stop();
+      else told(this.#model.progress);
+    }, lookEvery);
+    try {
+      await work;
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    } finally {
+      clearInterval(look);
+    }
+    if (signal?.aborted === true) throw new InterruptedError("Quantizing was interrupted.");
   }
 }
 
