@@ -173,7 +173,8 @@ ACCLLM_API int accllmQuantLayer(void* handle, int layer, double damping, int swe
   return guarded([&] { modelOf(handle).quantizeLayer(layer, {static_cast<float>(damping), sweeps}); });
 }
 
-/** Part of the layer's work that is done, from accllmQuantCenter to accllmQuantAdvance; while others are called. */
+/** Part of the layer's work that is done, from accllmQuantCenter to accllmQuantAdvance; while others are
+ * called. */
 ACCLLM_API double accllmQuantProgress(void* handle) { return modelOf(handle).progress().part(); }
 
 /** Lets the call that is under way fail at its next step. */

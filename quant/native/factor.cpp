@@ -1,5 +1,5 @@
-// The inverse of a Hessian as a product of triangles, block by block. Every element is the same sum in the same
-// order whatever the blocks and the number of threads.
+// The inverse of a Hessian as a product of triangles, block by block. Every element is the same sum in the
+// same order whatever the blocks and the number of threads.
 
 #include <algorithm>
 #include <cmath>
@@ -203,8 +203,7 @@ std::vector<float> inverseFactor(Pool& pool, const std::vector<float>& hessian, 
     invertColumns(l, n, begin, inverse);
     for (int64_t i = begin; i < n; i++)
       for (int64_t j = begin; j < std::min(end, i + 1); j++)
-        upper[(n - 1 - i) * n + n - 1 - j] =
-            static_cast<float>(inverse[(i - begin) * block + j - begin]);
+        upper[(n - 1 - i) * n + n - 1 - j] = static_cast<float>(inverse[(i - begin) * block + j - begin]);
   });
   return upper;
 }

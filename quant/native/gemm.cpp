@@ -34,7 +34,7 @@ template <typename Vector, int mr, int vectors>
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++)
       right[v] = *reinterpret_cast<const Vector*>(b + p * lanes * vectors + v * lanes);
-    // Row by row: one broadcast at a time takes a register beside them.
+      // Row by row: one broadcast at a time takes a register beside them.
 #pragma GCC unroll 16
     for (int i = 0; i < count; i++) sums[i] += a[p * mr + i / vectors] * right[i % vectors];
   }
@@ -54,12 +54,12 @@ struct Kernel {
 constexpr int64_t maxTile = 8 * 32;
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) void tile512(int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
-                                                  bool add) {
+__attribute__((target("avx512f"))) void tile512(int64_t depth, const float* a, const float* b, float* c,
+                                                int64_t ldc, bool add) {
   tile<Vector16, 8, 2>(depth, a, b, c, ldc, add);
 }
-__attribute__((target("avx2,fma"))) void tile256(int64_t depth, const float* a, const float* b, float* c, int64_t ldc,
-                                                   bool add) {
+__attribute__((target("avx2,fma"))) void tile256(int64_t depth, const float* a, const float* b, float* c,
+                                                 int64_t ldc, bool add) {
   tile<Vector8, 6, 2>(depth, a, b, c, ldc, add);
 }
 #endif
@@ -161,8 +161,8 @@ void run(Pool& pool, const Product& product) {
            left);
       for (int64_t j = upper ? row / nr * nr : 0; j < n; j += nr)
         for (int64_t i = 0; i < rows; i += mr)
-          addTile(kernel, product, depth, add, left + i * depth, right + j * depth,
-                  c + (row + i) * ldc + j, std::min(mr, rows - i), std::min(nr, n - j));
+          addTile(kernel, product, depth, add, left + i * depth, right + j * depth, c + (row + i) * ldc + j,
+                  std::min(mr, rows - i), std::min(nr, n - j));
     });
   }
 }

@@ -27,8 +27,8 @@ void multiply(Pool& pool, int64_t m, int64_t n, int64_t k, View a, View b, float
               int64_t summed = summedDepth);
 
 /**
- * C += X^T X, X k by n: the elements on C's diagonal and right of it, each as `multiply` sums it. What is left
- * of the diagonal is undefined.
+ * C += X^T X, X k by n: the elements on C's diagonal and right of it, each as `multiply` sums it. What is
+ * left of the diagonal is undefined.
  */
 void addGram(Pool& pool, int64_t n, int64_t k, const float* x, float* c);
 

@@ -99,8 +99,9 @@ void pushErrors(Pool& pool, std::vector<float>& weights, const std::vector<float
   std::vector<float> errors(out.rows * stride);
   /** Takes some errors from the weights of the columns from `to` on. */
   const auto push = [&](const float* from, int64_t first, int64_t depth, int64_t to, int64_t count) {
-    multiply(pool, out.rows, count, depth, rowMajor(from, stride), rowMajor(factor.data() + first * columns + to, columns),
-             weights.data() + to, columns, true, groupSize);
+    multiply(pool, out.rows, count, depth, rowMajor(from, stride),
+             rowMajor(factor.data() + first * columns + to, columns), weights.data() + to, columns, true,
+             groupSize);
   };
   for (const SpanBlock& block : blocks) {
     const int64_t end = block.first + block.count;
@@ -140,8 +141,8 @@ void addSolution(Pool& pool, const std::vector<float>& a, const std::vector<floa
   }
   for (int64_t first = 0; first < columns; first += panel) {
     const int64_t count = std::min(panel, columns - first);
-    multiply(pool, rows, count, first + count, rowMajor(half.data(), columns), rowMajor(&factor[first], columns),
-             &c[first], columns, true);
+    multiply(pool, rows, count, first + count, rowMajor(half.data(), columns),
+             rowMajor(&factor[first], columns), &c[first], columns, true);
   }
 }
 

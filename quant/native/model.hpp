@@ -173,7 +173,8 @@ class Model {
   int length_ = 0;
   std::vector<int32_t> ids_;
   std::vector<float> floatStream_, quantizedStream_;
-  /** What both streams are within the layer `within_`, as far as `kept_` says; both in turn take all tokens. */
+  /** What both streams are within the layer `within_`, as far as `kept_` says; both in turn take all tokens.
+   */
   std::vector<float> floatWithin_, quantizedWithin_;
   Kept kept_ = Kept::nothing;
   static constexpr int none = -1;

@@ -23,8 +23,8 @@ struct SpanBlock {
 };
 
 /**
- * An order in blocks of a few groups. What a group changes is told to its own block at once, and to all others when
- * the block is done, in products of a depth that is worth reading a whole matrix for.
+ * An order in blocks of a few groups. What a group changes is told to its own block at once, and to all
+ * others when the block is done, in products of a depth that is worth reading a whole matrix for.
  */
 std::vector<SpanBlock> blocksOf(const std::vector<GroupSpan>& order);
 

@@ -73,8 +73,9 @@ struct RowGroup {
 };
 
 /** (w - q) H, [rows][columns]. */
-std::vector<float> gradientOf(Pool& pool, const std::vector<float>& weights, const std::vector<float>& hessian,
-                              const std::vector<GroupSpan>& order, const OrderedMatrix& matrix) {
+std::vector<float> gradientOf(Pool& pool, const std::vector<float>& weights,
+                              const std::vector<float>& hessian, const std::vector<GroupSpan>& order,
+                              const OrderedMatrix& matrix) {
   const auto [rows, columns, groups, format, position, keep, scale, zero] = matrix;
   const float maxCode = static_cast<float>(format.maxCode);
   std::vector<float> errors = weights;
@@ -144,8 +145,9 @@ void refine(Pool& pool, const std::vector<float>& weights, const std::vector<flo
   std::vector<float> changes(rows * stride);
   /** Takes some changes into the gradient of the columns from `to` on. */
   const auto tell = [&](const float* from, int64_t first, int64_t depth, int64_t to, int64_t count) {
-    multiply(pool, rows, count, depth, rowMajor(from, stride), rowMajor(hessian.data() + first * columns + to, columns),
-             gradient.data() + to, columns, true, groupSize);
+    multiply(pool, rows, count, depth, rowMajor(from, stride),
+             rowMajor(hessian.data() + first * columns + to, columns), gradient.data() + to, columns, true,
+             groupSize);
   };
   for (int sweep = 0; sweep < sweeps; sweep++)
     for (const SpanBlock& block : blocks) {

@@ -13,7 +13,9 @@ class LayerWork {
   explicit LayerWork(const Shape& shape);
 
   /** Sums for the matrices of a stage over some tokens, and the way of both streams there. */
-  double collecting(int stage, int64_t tokens) const { return collecting_[stage] * static_cast<double>(tokens); }
+  double collecting(int stage, int64_t tokens) const {
+    return collecting_[stage] * static_cast<double>(tokens);
+  }
   /** GPTQ and coordinate descent of a matrix. */
   double quantizing(int matrix) const { return quantizing_[matrix]; }
   /** The quantized stream's way to the layer's end. */

@@ -10,11 +10,14 @@ import { gridKind } from "../../../../quant/passes/grid.ts";
 import { hessianOf, inverse, plainGptq } from "./plain-gptq.ts";
 
 const built = existsSync(join(nativeFolder(), "libaccllm_quant.so"));
-const [rows, columns, vectors, damping] = [12, 152, 600, 0.01];
-const groups = Math.ceil(columns / 64);
+const damping = 0.01;
+const usual = { rows: 12, columns: 152, vectors: 600 };
+/** More groups than are done at a time. */
+const wide = { rows: 1, columns: 580, vectors: 700 };
 
 /** Weights, and inputs whose elements hang together: each is a mixture of its neighbours. */
-function problem(seed: number) {
+function problem(seed: number, shape = usual) {
+  const { rows, columns, vectors } = shape;
   const random = new Random(seed);
   const weights = Float32Array.from({ length: rows * columns }, () => 0.1 * random.normal());
   const inputs = new Float32Array(vectors * columns);
@@ -25,16 +28,17 @@ function problem(seed: number) {
       inputs[v * columns + c] = carried * (1 + (c % 7));
     }
   }
-  return { weights, inputs };
+  return { ...shape, weights, inputs };
 }
 
 function quantize(
   format: WeightFormat,
-  { weights, inputs }: ReturnType<typeof problem>,
+  { rows, columns, vectors, weights, inputs }: ReturnType<typeof problem>,
   { mask = null as Uint8Array | null, lacking = null as Float32Array | null, threads = 2, sweeps = 0 } = {},
 ) {
   const { maxCode, zeroStep, maxZeroHalf } = gridKind(format);
   const { sparse } = weightFormats[format];
+  const groups = Math.ceil(columns / 64);
   const positions = new Float32Array(rows * columns);
   const scales = new Float32Array(rows * groups);
   const zeroHalves = new Uint16Array(rows * groups);
@@ -67,11 +71,12 @@ function quantize(
     const code = Math.min(Math.max(Math.round(position), 0), maxCode);
     return keep?.[i] === 0 ? 0 : scales[at]! * (code - zeroHalves[at]! / 2);
   });
-  return { stored, level, keep, positions };
+  return { stored, level, keep, positions, scales };
 }
 
 /** Groups by the inputs' energy, and the columns of each, most first. */
 function activationOrder(energy: readonly number[]): number[] {
+  const groups = Math.ceil(energy.length / 64);
   const columnsOf = (group: number) => energy.map((_, c) => c).filter((c) => Math.floor(c / 64) === group);
   const sum = (group: number) => columnsOf(group).reduce((all, c) => all + energy[c]!, 0);
   const whole = Array.from({ length: groups - 1 }, (_, g) => g).sort((a, b) => sum(b) - sum(a));
@@ -80,7 +85,8 @@ function activationOrder(energy: readonly number[]): number[] {
 }
 
 /** Squared error of the outputs over the squared outputs. */
-function outputError({ weights, inputs }: ReturnType<typeof problem>, stored: readonly number[]): number {
+function outputError(given: ReturnType<typeof problem>, stored: readonly number[]): number {
+  const { rows, columns, vectors, weights, inputs } = given;
   let error = 0;
   let energy = 0;
   for (let v = 0; v < vectors; v++) {
@@ -98,8 +104,14 @@ function outputError({ weights, inputs }: ReturnType<typeof problem>, stored: re
 }
 
 describe.skipIf(!built)("GPTQ in the native library (needs it built)", () => {
-  it.each(["w2", "w4", "w8"] as const)("takes the decisions of plain OBQ in order, %s", (format) => {
-    const given = problem(3);
+  it.each([
+    ["w2", usual],
+    ["w4", usual],
+    ["w8", usual],
+    ["w4", wide],
+  ] as const)("takes the decisions of plain OBQ in order, %s of %o", (format, shape) => {
+    const given = problem(3, shape);
+    const { rows, columns } = shape;
     const { stored, level } = quantize(format, given);
     const hessian = hessianOf(given.inputs, columns, damping);
     const order = activationOrder(hessian.map((row, c) => row[c]!));
@@ -125,6 +137,7 @@ describe.skipIf(!built)("GPTQ in the native library (needs it built)", () => {
 
   it("keeps two of four, and loses less than masks by magnitude do", () => {
     const given = problem(5);
+    const { rows, columns } = given;
     const chosen = quantize("w2s24", given);
     const mask = new Uint8Array(rows * columns);
     for (let i = 0; i < mask.length; i += 4) {
@@ -153,8 +166,33 @@ describe.skipIf(!built)("GPTQ in the native library (needs it built)", () => {
     }
   });
 
+  it.each([usual, wide])("ends where no code alone could be better, %o", (shape) => {
+    const given = problem(9, shape);
+    const { rows, columns } = shape;
+    const { stored, positions, scales } = quantize("w2", given, { sweeps: 40 });
+    const hessian = hessianOf(given.inputs, columns, damping);
+    const groups = Math.ceil(columns / 64);
+    for (let r = 0; r < rows; r++) {
+      const errors = Array.from(
+        { length: columns },
+        (_, c) => given.weights[r * columns + c]! - stored[r * columns + c]!,
+      );
+      for (const [c, line] of hessian.entries()) {
+        const gradient = errors.reduce((sum, error, k) => sum + error * line[k]!, 0);
+        const code = Math.min(Math.max(Math.round(positions[r * columns + c]!), 0), 3);
+        for (const other of [code - 1, code + 1]) {
+          if (other < 0 || other > 3) continue;
+          const change = scales[r * groups + Math.floor(c / 64)]! * (other - code);
+          const cost = change ** 2 * line[c]!;
+          expect(cost - 2 * change * gradient).toBeGreaterThan(-1e-3 * cost);
+        }
+      }
+    }
+  });
+
   it("makes up for what the outputs lack", () => {
     const given = problem(8);
+    const { rows, columns, vectors } = given;
     const wanted = { ...given, weights: given.weights.map((weight, i) => weight * (1 + (i % 3))) };
     const lacking = new Float32Array(vectors * rows);
     for (let v = 0; v < vectors; v++) {
@@ -173,7 +211,7 @@ describe.skipIf(!built)("GPTQ in the native library (needs it built)", () => {
   });
 
   it("gives the same bits on any number of threads", () => {
-    const given = problem(6);
+    const given = problem(6, { ...wide, rows: 40 });
     const one = quantize("w2s24", given, { threads: 1, sweeps: 2 });
     const five = quantize("w2s24", given, { threads: 5, sweeps: 2 });
     expect(five.positions).toEqual(one.positions);

@@ -1,9 +1,11 @@
 /** Sum of x^T x over row vectors, plus `damping` times the mean diagonal on it. */
-export function hessianOf(inputs: Float32Array, width: number, damping: number): number[][] {
-  const h = Array.from({ length: width }, () => new Array<number>(width).fill(0));
+export function hessianOf(inputs: Float32Array, width: number, damping: number): Float64Array[] {
+  const h = Array.from({ length: width }, () => new Float64Array(width));
   for (let start = 0; start < inputs.length; start += width) {
     for (let i = 0; i < width; i++) {
-      for (let j = 0; j < width; j++) h[i]![j]! += inputs[start + i]! * inputs[start + j]!;
+      const row = h[i]!;
+      const x = inputs[start + i]!;
+      for (let j = 0; j < width; j++) row[j]! += x * inputs[start + j]!;
     }
   }
   const mean = h.reduce((sum, row, i) => sum + row[i]!, 0) / width;
@@ -12,18 +14,20 @@ export function hessianOf(inputs: Float32Array, width: number, damping: number):
 }
 
 /** Gauss-Jordan, for positive definite matrices. */
-export function inverse(matrix: readonly (readonly number[])[]): number[][] {
+export function inverse(matrix: readonly ArrayLike<number>[]): Float64Array[] {
   const n = matrix.length;
-  const rows = matrix.map((row, i) => [...row, ...row.map((_, j) => Number(i === j))]);
-  for (let p = 0; p < n; p++) {
-    const pivot = rows[p]![p]!;
-    rows[p] = rows[p]!.map((v) => v / pivot);
-    for (let r = 0; r < n; r++) {
-      const factor = rows[r]![p]!;
-      if (r !== p && factor !== 0) rows[r] = rows[r]!.map((v, c) => v - factor * rows[p]![c]!);
+  const rows = matrix.map((row, i) =>
+    Float64Array.from({ length: 2 * n }, (_, j) => (j < n ? row[j]! : Number(j - n === i))),
+  );
+  for (const [p, pivotRow] of rows.entries()) {
+    const pivot = pivotRow[p]!;
+    for (let c = p; c < 2 * n; c++) pivotRow[c]! /= pivot;
+    for (const row of rows) {
+      const factor = row[p]!;
+      if (row !== pivotRow) for (let c = p; c < 2 * n; c++) row[c]! -= factor * pivotRow[c]!;
     }
   }
-  return rows.map((row) => row.slice(n));
+  return rows.map((row) => row.subarray(n));
 }
 
 /**
@@ -33,11 +37,11 @@ export function inverse(matrix: readonly (readonly number[])[]): number[][] {
  */
 export function plainGptq(
   row: readonly number[],
-  hessianInverse: readonly (readonly number[])[],
+  hessianInverse: readonly ArrayLike<number>[],
   round: (weight: number, column: number) => number,
 ): number[] {
   const w = [...row];
-  const h = hessianInverse.map((line) => [...line]);
+  const h = hessianInverse.map((line) => Float64Array.from(line));
   const n = w.length;
   const result: number[] = [];
   for (let p = 0; p < n; p++) {
@@ -46,7 +50,11 @@ export function plainGptq(
     for (let j = p; j < n; j++) w[j]! -= error * h[p]![j]!;
     const pivot = h[p]![p]!;
     const column = h.map((line) => line[p]!);
-    for (let i = p; i < n; i++) for (let j = p; j < n; j++) h[i]![j]! -= (column[i]! * column[j]!) / pivot;
+    for (let i = p; i < n; i++) {
+      const line = h[i]!;
+      const factor = column[i]! / pivot;
+      for (let j = p; j < n; j++) line[j]! -= factor * column[j]!;
+    }
   }
   return result;
 }
