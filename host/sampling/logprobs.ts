@@ -1,5 +1,5 @@
-import { expNonPositive } from "./exp.ts";
-import { argmax, RankedIds } from "./selection.ts";
+import type { Ranking } from "./ranking.ts";
+import { addWeights, forEachBlock } from "./scores.ts";
 
 /** Natural logarithm of a token's probability. */
 export interface TokenLogprob {
@@ -17,14 +17,22 @@ export interface Logprobs {
  * Log probabilities under the model itself: log-softmax of the raw logits at temperature 1, before penalty and
  * filters (what OpenAI's API reports), so that they do not depend on the sampling settings. Summed in double,
  * by ascending id.
- * @param logits [vocabulary]
+ * @param logits [vocabulary], as the ranking has taken them up
+ * @param max the highest of them
  */
-export function logprobsOf(logits: Float32Array, chosen: number, top: number): Logprobs {
-  const max = logits[argmax(logits)]!;
+export function logprobsOf(
+  logits: Float32Array,
+  max: number,
+  ranking: Ranking,
+  { chosen, top }: { readonly chosen: number; readonly top: number },
+): Logprobs {
   let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += expNonPositive(logits[id]! - max);
+  const weighting = { highest: max, temperature: 1 };
+  forEachBlock(logits.length, (start, end) => {
+    sum = addWeights(sum, logits, start, end, weighting);
+  });
   const normalizer = max + Math.log(sum);
-  const best = top > 0 ? new RankedIds(logits).first(top) : [];
+  const best = top > 0 ? ranking.first(top) : [];
   return {
     logprob: logits[chosen]! - normalizer,
     top: Array.from(best, (id) => ({ id, logprob: logits[id]! - normalizer })),

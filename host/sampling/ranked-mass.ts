@@ -1,7 +1,11 @@
-import { ranksBefore } from "./selection.ts";
+import { expNonPositive } from "./exp.ts";
+import { allIds, ranksBefore } from "./order.ts";
+import { addWeights, forEachBlock, highestOf, lowestOf, type Scores, type Weighting } from "./scores.ts";
 
 /** Buckets of equal width between the highest and the lowest score. */
 const BUCKETS = 1024;
+/** The bucket of what has no rank. */
+const NOWHERE = BUCKETS;
 
 /** So many ids or fewer are sorted instead of being dealt out again. */
 const SORTED = 32;
@@ -15,45 +19,55 @@ export interface RankedPlace {
 /**
  * Weights summed in order of rank (higher score first, lower id first among equals), without sorting: ids are dealt
  * out into buckets by their score, whose order is that of rank, and only the bucket in which a sum ends is looked into.
- * A sum is that of the buckets before it, each summed by ascending id, and of the same within its bucket.
+ * A sum is that of the buckets before it, each summed by ascending id, and of the same within its bucket. Its memory
+ * serves every token.
  */
 export class RankedMass {
-  readonly #scores: ArrayLike<number>;
-  readonly #weights: Float64Array;
-  readonly #ids: Uint32Array;
-  readonly #bucketOf: Uint16Array;
-  readonly #masses: Float64Array;
-  readonly #sorted: boolean;
+  #scores: Scores = new Float32Array(0);
+  #weighting: Weighting = { highest: 0, temperature: 1 };
+  #bucketOf = new Uint16Array(0);
+  #masses = new Float64Array(0);
+  /** All that have a rank in order, where they are few or too close to be told apart by division. */
+  #walked: ArrayLike<number> | undefined;
+  /** Sum of all weights, by bucket. */
+  total = 0;
+  /** Sum of the weights of at least `least`, by blocks of ascending ids. */
+  likely = 0;
 
   /**
-   * @param scores one a token
-   * @param weights one a token, falling with the score; a token of weight 0 has no rank
-   * @param ids ascending; default all of weight over 0, at least one
+   * Takes up scores, one per id; they must stay as they are until the next call. An id of weight 0 has no rank; at least
+   * one must have one.
+   * @param least what a weight needs to count as likely
+   * @returns itself
    */
-  constructor(scores: ArrayLike<number>, weights: Float64Array, ids = weighted(weights)) {
+  deal(scores: Scores, weighting: Weighting, least = 0): this {
     this.#scores = scores;
-    this.#weights = weights;
+    this.#weighting = weighting;
+    if (this.#bucketOf.length !== scores.length) {
+      this.#bucketOf = new Uint16Array(scores.length);
+      this.#masses = new Float64Array(BUCKETS);
+    }
     let highest = Number.NEGATIVE_INFINITY;
     let lowest = Number.POSITIVE_INFINITY;
-    for (const id of ids) {
-      const score = scores[id]!;
-      if (score > highest) highest = score;
-      if (score < lowest) lowest = score;
-    }
+    forEachBlock(scores.length, (start, end) => {
+      highest = Math.max(highest, highestOf(scores, start, end));
+      lowest = Math.min(lowest, lowestOf(scores, start, end));
+    });
     const perScore = (BUCKETS - 1) / (highest - lowest);
-    // Equal scores rank by id, as they lie; the same is done where scores are too close to be told apart by division.
-    this.#sorted = ids.length <= SORTED || perScore === Number.POSITIVE_INFINITY;
-    this.#ids = this.#sorted && highest !== lowest ? byRank(scores, ids) : ids;
-    this.#bucketOf = new Uint16Array(this.#sorted ? 0 : ids.length);
-    this.#masses = new Float64Array(this.#sorted ? 0 : BUCKETS);
-    // Local names: a whole vocabulary goes through this loop for every token.
-    const [bucketOf, masses] = [this.#bucketOf, this.#masses];
-    for (let i = 0; i < bucketOf.length; i++) {
-      const id = ids[i]!;
-      const bucket = Math.trunc((highest - scores[id]!) * perScore);
-      bucketOf[i] = bucket;
-      masses[bucket]! += weights[id]!;
+    const walked = scores.length <= SORTED || perScore === Number.POSITIVE_INFINITY;
+    const [bucketOf, masses] = [this.#bucketOf, this.#masses.fill(0)];
+    const grid = { highest, perScore: walked ? 0 : perScore };
+    this.likely = 0;
+    forEachBlock(scores.length, (start, end) => {
+      this.likely += dealOut(scores, start, end, weighting, grid, least, bucketOf, masses);
+    });
+    this.total = masses.reduce((sum, mass) => sum + mass, 0);
+    this.#walked = undefined;
+    if (walked) {
+      const ids = allIds(scores.length).filter((id) => bucketOf[id] !== NOWHERE);
+      this.#walked = highest === lowest ? ids : ids.sort((a, b) => (ranksBefore(scores, a, b) ? -1 : 1));
     }
+    return this;
   }
 
   /** The first place whose sum is at least `mass`; the last one where none is. */
@@ -67,16 +81,20 @@ export class RankedMass {
   }
 
   #place(isEnough: (sum: number) => boolean): RankedPlace {
-    return this.#sorted ? this.#placeSorted(isEnough) : this.#placeInBuckets(isEnough);
+    return this.#walked === undefined
+      ? this.#placeInBuckets(isEnough)
+      : this.#placeAmong(this.#walked, isEnough);
   }
 
-  #placeSorted(isEnough: (sum: number) => boolean): RankedPlace {
+  #placeAmong(ids: ArrayLike<number>, isEnough: (sum: number) => boolean): RankedPlace {
     let through = 0;
-    for (const id of this.#ids) {
-      through += this.#weights[id]!;
-      if (isEnough(through)) return { id, through };
+    let id = 0;
+    for (let i = 0; i < ids.length; i++) {
+      id = ids[i]!;
+      through = addWeights(through, this.#scores, id, id + 1, this.#weighting);
+      if (isEnough(through)) break;
     }
-    return { id: this.#ids.at(-1)!, through };
+    return { id, through };
   }
 
   #placeInBuckets(isEnough: (sum: number) => boolean): RankedPlace {
@@ -91,27 +109,49 @@ export class RankedMass {
       through += mass;
       if (isEnough(through)) break;
     }
-    const inside = new RankedMass(this.#scores, this.#weights, this.#idsIn(last));
+    const ids = this.#idsIn(last);
+    const scores = this.#scores;
+    // Of the same kind as all scores, so that the compiled loops above serve one kind only.
+    const among =
+      scores instanceof Float32Array ? new Float32Array(ids.length) : new Float64Array(ids.length);
+    for (let i = 0; i < ids.length; i++) among[i] = scores[ids[i]!]!;
+    const inside = new RankedMass().deal(among, this.#weighting);
     const place = inside.#place((sum) => isEnough(before + sum));
-    return { id: place.id, through: before + place.through };
+    return { id: ids[place.id]!, through: before + place.through };
   }
 
-  #idsIn(bucket: number): Uint32Array {
-    const [all, bucketOf] = [this.#ids, this.#bucketOf];
-    const ids = new Uint32Array(all.length);
-    let count = 0;
-    for (let i = 0; i < all.length; i++) if (bucketOf[i] === bucket) ids[count++] = all[i]!;
-    return ids.subarray(0, count);
+  #idsIn(bucket: number): readonly number[] {
+    const bucketOf = this.#bucketOf;
+    const ids: number[] = [];
+    for (let id = bucketOf.indexOf(bucket); id >= 0; id = bucketOf.indexOf(bucket, id + 1)) ids.push(id);
+    return ids;
   }
 }
 
-function weighted(weights: Float64Array): Uint32Array {
-  const ids = new Uint32Array(weights.length);
-  let count = 0;
-  for (let id = 0; id < weights.length; id++) if (weights[id]! > 0) ids[count++] = id;
-  return ids.subarray(0, count);
-}
-
-function byRank(scores: ArrayLike<number>, ids: Uint32Array): Uint32Array {
-  return Uint32Array.from(ids).sort((a, b) => (ranksBefore(scores, a, b) ? -1 : 1));
+/** Puts ids into buckets and adds their weights to the buckets' masses. @returns the sum of weights of at least `least` */
+function dealOut(
+  scores: Scores,
+  start: number,
+  end: number,
+  { highest, temperature }: Weighting,
+  grid: { readonly highest: number; readonly perScore: number },
+  least: number,
+  bucketOf: Uint16Array,
+  masses: Float64Array,
+): number {
+  const { highest: top, perScore } = grid;
+  let likely = 0;
+  for (let id = start; id < end; id++) {
+    const score = scores[id]!;
+    const weight = expNonPositive((score - highest) / temperature);
+    if (weight === 0) {
+      bucketOf[id] = NOWHERE;
+      continue;
+    }
+    const bucket = ((top - score) * perScore) | 0;
+    bucketOf[id] = bucket;
+    masses[bucket]! += weight;
+    if (weight >= least) likely += weight;
+  }
+  return likely;
 }

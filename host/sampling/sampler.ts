@@ -1,10 +1,12 @@
 import { DeviceError } from "../errors.ts";
 import { expNonPositive } from "./exp.ts";
 import { type Logprobs, logprobsOf } from "./logprobs.ts";
+import { MassById } from "./mass-by-id.ts";
 import { penalizeRepeats, RecentTokens } from "./penalty.ts";
 import { randomSeed, Xoshiro128 } from "./prng.ts";
 import { RankedMass } from "./ranked-mass.ts";
-import { argmax, RankedIds } from "./selection.ts";
+import { Ranking } from "./ranking.ts";
+import type { Scores } from "./scores.ts";
 
 export interface SamplerOptions {
   /** 0 is greedy: the highest logit, the lowest id among equals. Default 0.8. */
@@ -43,9 +45,8 @@ export interface Sample {
  *
  * The same logits and seed give the same tokens on every machine: logits become doubles, and everything after
  * uses only IEEE +, -, *, / in a fixed order (weights exp((logit - max) / temperature) by {@link expNonPositive},
- * sums over falling rank, by {@link RankedMass} where top-k is off, or over ascending id where no filter is on) and
- * {@link Xoshiro128}. One 53-bit draw is
- * taken per sampled token, none where temperature is 0 or top-k is 1.
+ * sums over falling rank, by {@link RankedMass} where top-k is off, or over ascending id, by {@link MassById}, where no filter is on) and
+ * {@link Xoshiro128}. One 53-bit draw is taken per sampled token, none where temperature is 0 or top-k is 1.
  */
 export class Sampler {
   /** The seed in use, chosen at random where none was given. */
@@ -54,7 +55,12 @@ export class Sampler {
   readonly #logprobs: number | undefined;
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();
-  readonly #room = { scores: new Float64Array(0), weights: new Float64Array(0) };
+  #penalizedScores = new Float64Array(0);
+  readonly #ranking = new Ranking();
+  /** Of scores with the repeat penalty. */
+  readonly #penalized = new Ranking();
+  readonly #ranked = new RankedMass();
+  readonly #all = new MassById();
 
   constructor(options: SamplerOptions = {}) {
     this.seed = options.seed ?? randomSeed();
@@ -80,120 +86,87 @@ export class Sampler {
    * @throws DeviceError where logits hold NaN or +Infinity, or exclude every token
    */
   sample(logits: Float32Array): Sample {
-    const best = bestLogit(logits);
+    const best = this.#ranking.scan(logits);
+    if (best < 0) throw unusable(logits);
     const id = this.#choose(logits, best);
     this.accept(id);
-    return this.#logprobs === undefined ? { id } : { id, logprobs: logprobsOf(logits, id, this.#logprobs) };
+    if (this.#logprobs === undefined) return { id };
+    const request = { chosen: id, top: this.#logprobs };
+    return { id, logprobs: logprobsOf(logits, logits[best]!, this.#ranking, request) };
   }
 
-  /** @param bestId the id of the highest logit */
-  #choose(logits: Float32Array, bestId: number): number {
-    const { temperature, topK, topP, minP, repeatPenalty } = this.#options;
-    let scores: Float32Array | Float64Array = logits;
-    let best = bestId;
-    if (repeatPenalty !== 1) {
-      const penalized = this.#scratch("scores", logits.length);
-      penalized.set(logits);
-      penalizeRepeats(penalized, this.#recent.distinct(), repeatPenalty);
-      best = argmax(penalized);
-      scores = penalized;
+  /** @param best the id of the highest logit */
+  #choose(logits: Float32Array, best: number): number {
+    const { temperature, topK, repeatPenalty } = this.#options;
+    if (repeatPenalty === 1) {
+      return temperature === 0 || topK === 1 ? best : this.#draw(logits, this.#ranking, logits[best]!);
     }
-    if (temperature === 0 || topK === 1) return best;
+    if (this.#penalizedScores.length !== logits.length) {
+      this.#penalizedScores = new Float64Array(logits.length);
+    }
+    const scores = this.#penalizedScores;
+    scores.set(logits);
+    penalizeRepeats(scores, this.#recent.distinct(), repeatPenalty);
+    const bestScore = this.#penalized.scan(scores);
+    return temperature === 0 || topK === 1
+      ? bestScore
+      : this.#draw(scores, this.#penalized, scores[bestScore]!);
+  }
 
-    const highest = scores[best]!;
-    const weightOf = (id: number) => expNonPositive((scores[id]! - highest) / temperature);
+  /** An id from what the filters leave. @param highest of the scores */
+  #draw(scores: Scores, ranking: Ranking, highest: number): number {
+    const { temperature, topK, topP, minP } = this.#options;
     if (topK > 0) {
-      const { ids, weights, mass } = filterRanked(new RankedIds(scores).first(topK), weightOf, {
-        topP,
-        minP,
-      });
-      return ids[this.#draw(weights, mass)]!;
+      const ids = ranking.first(topK);
+      const weights = Float64Array.from(ids, (id) => expNonPositive((scores[id]! - highest) / temperature));
+      return ids[placeOver(weights, this.#random.nextDouble() * filteredMass(weights, { topP, minP }))]!;
     }
-    const weights = this.#scratch("weights", logits.length);
-    let total = 0;
-    for (let id = 0; id < scores.length; id++) {
-      const weight = weightOf(id);
-      weights[id] = weight;
-      total += weight;
+    const weighting = { highest, temperature };
+    if (topP === 1 && minP === 0) {
+      return this.#all.over(this.#random.nextDouble() * this.#all.sum(scores, weighting));
     }
-    if (topP === 1 && minP === 0) return this.#draw(weights, total);
-    const ranked = new RankedMass(scores, weights);
-    const mass = Math.min(
-      topP < 1 ? ranked.placeAt(topP * total).through : total,
-      minP > 0 ? massFrom(weights, minP) : total,
-    );
-    return ranked.placeOver(this.#random.nextDouble() * mass).id;
-  }
-
-  /** Room for one number a token, kept from sample to sample. */
-  #scratch(use: "scores" | "weights", length: number): Float64Array {
-    if (this.#room[use].length !== length) this.#room[use] = new Float64Array(length);
-    return this.#room[use];
-  }
-
-  /** An index, with probability proportional to its weight. @param total the weights' sum, from the first on */
-  #draw(weights: Float64Array, total: number): number {
-    let left = this.#random.nextDouble() * total;
-    let last = 0;
-    for (let i = 0; i < weights.length; i++) {
-      const weight = weights[i]!;
-      if (weight === 0) continue;
-      last = i;
-      left -= weight;
-      if (left < 0) return i;
-    }
-    return last;
+    const ranked = this.#ranked.deal(scores, weighting, minP);
+    const whole = topP < 1 ? ranked.placeAt(topP * ranked.total).through : ranked.total;
+    return ranked.placeOver(this.#random.nextDouble() * Math.min(whole, ranked.likely)).id;
   }
 }
 
-/**
- * Top-p, then min-p, on the ids that top-k has left, by falling probability. Those that survive come with their
- * unnormalized weights; `mass` is the weights' sum.
- */
-function filterRanked(
-  ids: Uint32Array,
-  weightOf: (id: number) => number,
-  { topP, minP }: { topP: number; minP: number },
-): { ids: Uint32Array; weights: Float64Array; mass: number } {
-  const weights = Float64Array.from(ids, weightOf);
+/** Sum of the falling weights that top-p, then min-p leave: the first ones. */
+function filteredMass(weights: Float64Array, { topP, minP }: { topP: number; minP: number }): number {
   const whole = weights.reduce((sum, weight) => sum + weight, 0);
   let mass = 0;
-  let count = 0;
-  while (count < ids.length) {
-    const weight = weights[count]!;
+  for (const weight of weights) {
     // The best weight is exactly 1, so min-p compares weights without normalizing them.
-    if (weight === 0 || weight < minP) break;
-    count++;
+    if (weight < minP) break;
     mass += weight;
     if (topP < 1 && mass >= topP * whole) break;
   }
-  return { ids, weights: weights.subarray(0, count), mass };
-}
-
-/** Sum of the weights of at least `least`, by ascending id; the best weight is exactly 1. */
-function massFrom(weights: Float64Array, least: number): number {
-  let mass = 0;
-  for (let id = 0; id < weights.length; id++) if (weights[id]! >= least) mass += weights[id]!;
   return mass;
 }
 
-/** Id of the highest logit, the lowest among equals. @throws DeviceError where logits are not to be used */
-function bestLogit(logits: Float32Array): number {
-  let best = -1;
-  let highest = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id]!;
-    if (logit > highest) {
-      highest = logit;
-      best = id;
-    }
-    if (logit < Number.POSITIVE_INFINITY) continue;
-    throw new DeviceError("LOGITS_NOT_FINITE", `The device returned ${logit} as the logit of token ${id}.`, {
-      hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
-    });
+/** Index of the first weight through which the sum is over `mass`; the last one over 0 where none is. */
+function placeOver(weights: Float64Array, mass: number): number {
+  let sum = 0;
+  let last = 0;
+  for (let i = 0; i < weights.length; i++) {
+    if (weights[i] === 0) break;
+    last = i;
+    sum += weights[i]!;
+    if (sum > mass) break;
   }
-  if (best >= 0) return best;
-  throw new DeviceError("LOGITS_NOT_FINITE", "The device returned no finite logit.", {
-    hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
-  });
+  return last;
+}
+
+/** The error for logits without a highest one that is finite. */
+function unusable(logits: Float32Array): DeviceError {
+  const bad = logits.findIndex((logit) => !(logit < Number.POSITIVE_INFINITY));
+  return new DeviceError(
+    "LOGITS_NOT_FINITE",
+    bad < 0
+      ? "The device returned no finite logit."
+      : `The device returned ${logits[bad]} as the logit of token ${bad}.`,
+    {
+      hint: "Run `accllm verify` on this image and device; a card that fails it computes wrongly.",
+    },
+  );
 }

@@ -11,40 +11,56 @@ const scores = fc.array(
   { minLength: 1, maxLength: 400 },
 );
 
+/** Ids by rank, and the sums through each of them. */
+function sorted(list: ArrayLike<number>, highest: number, temperature: number) {
+  const order = Array.from(list, (_, id) => id)
+    .filter((id) => list[id]! > Number.NEGATIVE_INFINITY)
+    .sort((a, b) => list[b]! - list[a]! || a - b);
+  const sums: number[] = [];
+  for (const id of order) sums.push((sums.at(-1) ?? 0) + Math.exp((list[id]! - highest) / temperature));
+  return { order, sums };
+}
+
 describe("RankedMass", () => {
-  it("finds the place that sorting finds, at and over any sum", () => {
+  it("finds the place that sorting finds, at and over any sum, whatever it held before", () => {
+    const ranked = new RankedMass();
     fc.assert(
-      fc.property(scores, fc.integer({ min: 0, max: 64 }), (list, part) => {
+      fc.property(scores, fc.nat(1000), fc.constantFrom(0.7, 1, 3), (list, part, temperature) => {
         fc.pre(list.some((score) => score > Number.NEGATIVE_INFINITY));
-        // Whole numbers fall with the score and add up exactly in any order.
-        const weights = Float64Array.from(list, (score) =>
-          score === Number.NEGATIVE_INFINITY ? 0 : 401 + 32 * score,
-        );
-        const order = [...list.keys()]
-          .filter((id) => weights[id]! > 0)
-          .sort((a, b) => list[b]! - list[a]! || a - b);
-        const sums: number[] = [];
-        for (const id of order) sums.push((sums.at(-1) ?? 0) + weights[id]!);
-        const mass = Math.floor((sums.at(-1)! * part) / 64);
-        const ranked = new RankedMass(list, weights);
-        const expected = (place: number) => {
-          const at = place < 0 ? order.length - 1 : place;
-          return { id: order[at], through: sums[at] };
-        };
-        expect(ranked.placeAt(mass)).toEqual(expected(sums.findIndex((sum) => sum >= mass)));
-        expect(ranked.placeOver(mass)).toEqual(expected(sums.findIndex((sum) => sum > mass)));
+        const highest = Math.max(...list);
+        const { order, sums } = sorted(list, highest, temperature);
+        const at = part % order.length;
+        // Between two sums, so that it does not matter how they were rounded.
+        const mass = (sums[at]! + (sums[at - 1] ?? 0)) / 2;
+        fc.pre(sums[at]! - mass > 1e-9 * mass);
+        ranked.deal(Float64Array.from(list), { highest, temperature });
+        for (const place of [ranked.placeAt(mass), ranked.placeOver(mass)]) {
+          expect(place.id).toBe(order[at]);
+          expect(place.through / sums[at]!).toBeCloseTo(1, 12);
+        }
+        expect(ranked.total / sums.at(-1)!).toBeCloseTo(1, 12);
       }),
       { numRuns: 500 },
     );
   });
 
+  it("counts what is likely, and tells at from over where sums are exact", () => {
+    const halves = Float64Array.of(0, -1, -2, Number.NEGATIVE_INFINITY, 0);
+    const ranked = new RankedMass().deal(halves, { highest: 0, temperature: 1 / Math.LN2 }, 0.4);
+    expect(ranked.likely).toBeCloseTo(2.5, 14);
+    expect(ranked.placeAt(1)).toEqual({ id: 0, through: 1 });
+    expect(ranked.placeOver(1)).toEqual({ id: 4, through: 2 });
+    expect(ranked.placeOver(9).id).toBe(2);
+  });
+
   it("tells scores apart that share a bucket of the whole range, and takes ids in order where all are equal", () => {
-    const close = Float64Array.from({ length: 3000 }, (_, id) => (id === 0 ? 100 : (id % 7) * 1e-12));
-    const ones = new Float64Array(3000).fill(1);
-    const sorted = [...close.keys()].sort((a, b) => close[b]! - close[a]! || a - b);
-    const ranked = new RankedMass(close, ones);
-    for (const place of [0, 1, 427, 428, 2000, 2999])
-      expect(ranked.placeOver(place)).toEqual({ id: sorted[place], through: place + 1 });
-    expect(new RankedMass(new Float64Array(3000), ones).placeOver(1234)).toEqual({ id: 1234, through: 1235 });
+    const close = Float64Array.from({ length: 3000 }, (_, id) => (id === 0 ? 1 : (id % 7) * 1e-12));
+    const { order, sums } = sorted(close, 1, 1);
+    const ranked = new RankedMass().deal(close, { highest: 1, temperature: 1 });
+    for (const place of [0, 1, 427, 428, 2000, 2999]) {
+      expect(ranked.placeOver((sums[place]! + (sums[place - 1] ?? 0)) / 2).id).toBe(order[place]);
+    }
+    const equal = new RankedMass().deal(new Float64Array(3000), { highest: 0, temperature: 1 });
+    expect(equal.placeOver(1234)).toEqual({ id: 1234, through: 1235 });
   });
 });
