@@ -34,11 +34,14 @@ export interface DeviceBuffer {
 /** Value of one kernel argument: a buffer for a pointer, a number for a 32-bit scalar. */
 export type KernelArgument = DeviceBuffer | number;
 
+/** An AbortSignal, or anything else that is asked now and then whether to go on. */
+export type Cancellation = Pick<AbortSignal, "aborted" | "reason">;
+
 export interface RunOptions {
   /** Milliseconds until the run counts as hung; default 60,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Aborts the run: rejects with InterruptedError, the device stays usable or is closed. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Cancellation | undefined;
 }
 
 export interface Kernel {

@@ -1,7 +1,7 @@
 import { jobFields, statusBeats } from "../../quant/format/command.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
-import type { KernelArgument } from "../device/device.ts";
+import type { Cancellation, KernelArgument } from "../device/device.ts";
 import { type Descriptor, encodeDescriptors } from "./commands.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { disassemble } from "./disassembler.ts";
@@ -20,7 +20,7 @@ export type BlockResult = "logits" | "hidden";
 export interface BlockRunOptions {
   /** Default "logits". */
   readonly result?: BlockResult | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Cancellation | undefined;
   readonly timeoutMs?: number | undefined;
 }
 
@@ -67,20 +67,18 @@ export class BlockRunner {
    */
   async run(block: BlockRun, { result = "logits", signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
     this.#writeJob(block, result);
-    await this.#memory.kernel.run(this.#args, {
-      ...(signal === undefined ? {} : { signal }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    });
+    await this.#memory.kernel.run(this.#args, { signal, timeoutMs });
     const { statusOffset } = this.#plan.io;
     const status = readStatus(this.#readIo(statusOffset, statusBeats * beatBytes));
     checkStatus(status, (index) => this.#describe(index, result));
     return status;
   }
 
-  /** Logits [vocabulary] of one token of the block that ran last; a copy. */
-  readLogits(token: number): Float32Array {
+  /** Logits [vocabulary] of one token of the block that ran last, where they lie until the next block runs. */
+  logitsView(token: number): Float32Array {
     const { logitsOffset, logitsRowBeats } = this.#plan.io;
-    return this.readFloats(logitsOffset + token * logitsRowBeats, this.#vocabulary);
+    const bytes = this.#readIo(logitsOffset + token * logitsRowBeats, this.#vocabulary * 4);
+    return new Float32Array(bytes.buffer, bytes.byteOffset, this.#vocabulary);
   }
 
   /** The last layer's output [hiddenSize] for one token of the block that ran last; a copy. */
@@ -99,20 +97,15 @@ export class BlockRunner {
   #writeJob({ tokens, position, firstLogit }: BlockRun, result: BlockResult): void {
     const { io, sinks, window } = this.#plan;
     const map = this.#memory.map("io");
-    const job = new DataView(map.buffer, map.byteOffset + io.jobOffset * beatBytes, beatBytes);
-    const fields: Record<keyof typeof jobFields, number> = {
-      abiVersion: kernelAbiVersion,
-      commandOffset: result === "hidden" ? io.hiddenCommandOffset : io.commandOffset,
-      commandCount: result === "hidden" ? io.hiddenCommandCount : io.commandCount,
-      inputOffset: io.inputOffset,
-      inputStride: io.inputStride,
-      tokens: tokens.length,
-      firstLogit,
-      statusOffset: io.statusOffset,
-    };
-    for (const [field, value] of Object.entries(fields)) {
-      job.setUint32(4 * jobFields[field as keyof typeof jobFields], value, true);
-    }
+    const job = new Uint32Array(map.buffer, map.byteOffset + io.jobOffset * beatBytes, beatBytes / 4);
+    job[jobFields.abiVersion] = kernelAbiVersion;
+    job[jobFields.commandOffset] = result === "hidden" ? io.hiddenCommandOffset : io.commandOffset;
+    job[jobFields.commandCount] = result === "hidden" ? io.hiddenCommandCount : io.commandCount;
+    job[jobFields.inputOffset] = io.inputOffset;
+    job[jobFields.inputStride] = io.inputStride;
+    job[jobFields.tokens] = tokens.length;
+    job[jobFields.firstLogit] = firstLogit;
+    job[jobFields.statusOffset] = io.statusOffset;
     const status = io.statusOffset * beatBytes;
     map.fill(0, status, status + statusBeats * beatBytes);
     const stride = io.inputStride * beatBytes;

@@ -1,9 +1,32 @@
+import type { Cancellation } from "../device/device.ts";
 import { InterruptedError, UsageError } from "../errors.ts";
 import { throwIfAborted } from "./upload.ts";
 
+/** A caller's signal, or the session's own end. It is asked, for every token: listeners would have to come and go. */
+class Stop implements Cancellation {
+  readonly #signal: AbortSignal | undefined;
+  #reason: unknown;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  now(reason: Error): void {
+    this.#reason = reason;
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== undefined || this.#signal?.aborted === true;
+  }
+
+  get reason(): unknown {
+    return this.#reason ?? this.#signal?.reason;
+  }
+}
+
 /** Lets one call at a time at a session's device. */
 export class Exclusive {
-  #running: { readonly done: Promise<unknown>; readonly stop: AbortController } | undefined;
+  #running: { readonly done: Promise<unknown>; readonly stop: Stop } | undefined;
   #closed = false;
 
   get closed(): boolean {
@@ -11,19 +34,16 @@ export class Exclusive {
   }
 
   /** Runs one call, which ends early when its caller's signal fires or the session is closed. @throws as checkIdle */
-  async run<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run<T>(signal: AbortSignal | undefined, work: (signal: Cancellation) => Promise<T>): Promise<T> {
     this.checkIdle();
     throwIfAborted(signal);
-    const stop = new AbortController();
-    const forward = () => stop.abort(signal?.reason);
-    signal?.addEventListener("abort", forward, { once: true });
-    const done = work(stop.signal);
+    const stop = new Stop(signal);
+    const done = work(stop);
     this.#running = { done, stop };
     try {
       return await done;
     } finally {
       this.#running = undefined;
-      signal?.removeEventListener("abort", forward);
     }
   }
 
@@ -43,7 +63,7 @@ export class Exclusive {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#running === undefined) return;
-    this.#running.stop.abort(new InterruptedError("The session was closed."));
+    this.#running.stop.now(new InterruptedError("The session was closed."));
     await this.#running.done.catch(() => undefined);
   }
 }

@@ -7,9 +7,12 @@ import { promptIds } from "./prompt-ids.ts";
 
 /** One sequence on one device: a KV cache and the position in it. */
 export interface Session {
-  /** Runs the prompt, at least one token, and resolves with the logits [vocabulary] after its last token. */
+  /**
+   * Runs the prompt, at least one token, and resolves with the logits [vocabulary] after its last token. They may be
+   * changed, and are valid until the next call.
+   */
   prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
-  /** Runs one token and resolves with the logits [vocabulary] after it. */
+  /** Runs one token and resolves with the logits [vocabulary] after it, as `prefill`. */
   decode(id: number, signal?: AbortSignal): Promise<Float32Array>;
   /**
    * Runs a text, at least one token, and resolves with the hidden states [hiddenSize] after the final norm of its

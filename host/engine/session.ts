@@ -1,7 +1,7 @@
 import { kernelConfigs } from "../../quant/format/kernel-config.ts";
 import { limits } from "../../quant/format/limits.ts";
 import { ropeFrequencies } from "../../quant/format/rope.ts";
-import type { Device } from "../device/device.ts";
+import type { Cancellation, Device } from "../device/device.ts";
 import { UsageError } from "../errors.ts";
 import { type BlockResult, type BlockRun, BlockRunner } from "./block-runner.ts";
 import { DeviceMemory, platformOfKernel } from "./device-memory.ts";
@@ -26,6 +26,14 @@ export interface SessionOptions extends PlanOptions, UploadOptions {
   readonly engine?: string | undefined;
   /** Milliseconds until a block counts as hung; default the device's, and longer for large models on a CPU. */
   readonly timeoutMs?: number | undefined;
+}
+
+interface BlocksOptions {
+  /** Index of the first token whose result is wanted. */
+  readonly first: number;
+  readonly signal: Cancellation;
+  readonly result?: BlockResult;
+  readonly take?: (token: number) => void;
 }
 
 /** Positions are 32-bit words of the token record; this many stay clear of the sign. */
@@ -120,33 +128,38 @@ export class Session implements TokenSession {
   }
 
   /**
-   * Runs a prompt in blocks and resolves with the logits [vocabulary] after its last token.
+   * Runs a prompt in blocks and resolves with the logits [vocabulary] after its last token, valid until the next call.
    * @throws UsageError for an empty prompt, one over the window, or a token outside the vocabulary
    */
   async prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     this.#checkPrompt(ids);
     return this.#calls.run(signal, async (both) => {
-      const [logits] = await this.#runBlocks(ids, ids.length - 1, both);
-      return logits!;
+      await this.#runBlocks(ids, { first: ids.length - 1, signal: both });
+      return this.#runner.logitsView((ids.length - 1) % limits.blockTokens);
     });
   }
 
-  /** Runs one token and resolves with the logits [vocabulary] after it. */
+  /** Runs one token and resolves with the logits [vocabulary] after it, valid until the next call. */
   async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
     return this.#calls.run(signal, async (both) => {
-      const [logits] = await this.#runBlocks([id], 0, both);
+      await this.#runBlocks([id], { first: 0, signal: both });
       const { status } = this.#last!;
       if (status.counters !== "none") {
         const seconds = this.#secondsOf(status);
         this.#decoded = { tokens: this.#decoded.tokens + 1, seconds: this.#decoded.seconds + seconds };
       }
-      return logits!;
+      return this.#runner.logitsView(0);
     });
   }
 
-  /** Runs tokens, any number of them, and resolves with the logits [vocabulary] after each. */
+  /** Runs tokens, any number of them, and resolves with copies of the logits [vocabulary] after each. */
   async logitsForAll(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array[]> {
-    return this.#calls.run(signal, (both) => this.#runBlocks(ids, 0, both));
+    return this.#calls.run(signal, async (both) => {
+      const rows: Float32Array[] = [];
+      const take = (token: number) => rows.push(this.#runner.logitsView(token).slice());
+      await this.#runBlocks(ids, { first: 0, signal: both, take });
+      return rows;
+    });
   }
 
   /**
@@ -157,8 +170,10 @@ export class Session implements TokenSession {
   async hiddenStates(ids: readonly number[], from = 0, signal?: AbortSignal): Promise<Float32Array[]> {
     this.#checkPrompt(ids);
     return this.#calls.run(signal, async (both) => {
-      const outputs = await this.#runBlocks(ids, from, both, "hidden");
-      return outputs.map((output) => this.#finalNorm.apply(output));
+      const states: Float32Array[] = [];
+      const take = (token: number) => states.push(this.#finalNorm.apply(this.#runner.readHidden(token)));
+      await this.#runBlocks(ids, { first: from, signal: both, result: "hidden", take });
+      return states;
     });
   }
 
@@ -233,16 +248,13 @@ export class Session implements TokenSession {
     }
   }
 
-  /** Results of the tokens from index `first` on. */
+  /** Calls `take` with every token from index `first` on, by its place in the block that has just run. */
   async #runBlocks(
     ids: readonly number[],
-    first: number,
-    signal: AbortSignal,
-    result: BlockResult = "logits",
-  ): Promise<Float32Array[]> {
+    { first, signal, result = "logits", take }: BlocksOptions,
+  ): Promise<void> {
     this.#checkTokens(ids);
     const { tensors } = this.#options.image.header;
-    const results: Float32Array[] = [];
     for (let start = 0; start < ids.length; start += limits.blockTokens) {
       throwIfAborted(signal);
       const tokens = ids.slice(start, start + limits.blockTokens);
@@ -254,11 +266,8 @@ export class Session implements TokenSession {
       this.#last = { block, result, status };
       this.#modelledSeconds += this.#secondsOf(status);
       this.#position += tokens.length;
-      for (let t = firstLogit; t < tokens.length; t++) {
-        results.push(result === "logits" ? this.#runner.readLogits(t) : this.#runner.readHidden(t));
-      }
+      for (let t = firstLogit; t < tokens.length; t++) take?.(t);
     }
-    return results;
   }
 
   #secondsOf(status: RunStatus): number {

@@ -42,11 +42,14 @@ export function readStatus(bytes: Uint8Array): RunStatus {
     descriptor: word("descriptor"),
     abiVersion: word("abiVersion"),
     counters: keyOf(counterSources, source) ?? "none",
-    cycles: Object.fromEntries(
-      Object.entries(operations).map(([name, index]) => [name, counter(index)]),
-    ) as Record<Operation, bigint>,
+    cycles: Object.fromEntries(operationIndices.map(([name, index]) => [name, counter(index)])) as Record<
+      Operation,
+      bigint
+    >,
   };
 }
+
+const operationIndices = Object.entries(operations);
 
 function keyOf<K extends string>(names: Readonly<Record<K, number>>, value: number): K | undefined {
   return (Object.keys(names) as K[]).find((name) => names[name] === value);

@@ -1,5 +1,5 @@
 import { beatBytes } from "../../quant/format/limits.ts";
-import type { DeviceBuffer, HostMemory } from "../device/device.ts";
+import type { Cancellation, DeviceBuffer, HostMemory } from "../device/device.ts";
 import { sha256 } from "../device/digest.ts";
 import { FileMapping } from "../device/file-mapping.ts";
 import { InterruptedError } from "../errors.ts";
@@ -121,6 +121,6 @@ async function allSettled(work: readonly Promise<unknown>[]): Promise<void> {
 }
 
 /** @throws InterruptedError when the signal has fired */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: Cancellation | undefined): void {
   if (signal?.aborted) throw new InterruptedError("Interrupted.", { cause: signal.reason });
 }

@@ -52,11 +52,12 @@ describe.skipIf(!emulatorBuilt)("whole generations on both engines (needs the em
   /** Everything a generation yields, from `start` on: tokens, all logits, the modelled cycles, the cache. */
   async function generate(session: Session, start: number) {
     session.startAt(start);
-    const logits = [await session.prefill(Array.from({ length: 27 }, (_, i) => 1 + ((i * 53) % 400)))];
+    const prompt = Array.from({ length: 27 }, (_, i) => 1 + ((i * 53) % 400));
+    const logits = [(await session.prefill(prompt)).slice()];
     const tokens: number[] = [];
     for (let step = 0; step < steps; step++) {
       tokens.push(largestAt(logits.at(-1)!));
-      logits.push(await session.decode(tokens.at(-1)!));
+      logits.push((await session.decode(tokens.at(-1)!)).slice());
     }
     const cache = Array.from({ length: session.layers }, (_, layer) => session.readKv(layer, 0));
     return { tokens, logits, cache, cycles: session.lastStatus!.cycles };
@@ -107,7 +108,7 @@ describe.skipIf(!emulatorBuilt)("whole generations on both engines (needs the em
           },
         },
       });
-      all.push(await session.prefill([1, 2, 3]));
+      all.push((await session.prefill([1, 2, 3])).slice());
       await session.close();
     }
     device.close();

@@ -81,6 +81,10 @@ export class XrtBuffer implements DeviceBuffer {
     return this.#handle;
   }
 
+  get open(): boolean {
+    return this.#handle !== undefined;
+  }
+
   map(): Uint8Array {
     void this.handle;
     return this.#host.memory;

@@ -14,7 +14,7 @@ import { XrtKernel } from "./kernel.ts";
 import type { XrtLibrary } from "./library.ts";
 import { loadFailed } from "./load-failure.ts";
 import { registerDevice, unregisterDevice } from "./open-devices.ts";
-import { sliceMs } from "./run.ts";
+import { longestSliceMs } from "./run.ts";
 
 /** A device behind XRT's C API, whichever library implements it. */
 export class XrtDevice implements Device {
@@ -29,6 +29,7 @@ export class XrtDevice implements Device {
   #name: string;
   #handle: Handle | undefined;
   #xclbin: Xclbin | undefined;
+  #eccErrors: number;
   readonly #kernels = new Set<XrtKernel>();
   readonly #buffers = new Set<XrtBuffer>();
 
@@ -55,6 +56,7 @@ export class XrtDevice implements Device {
       });
     }
     this.#handle = handle;
+    this.#eccErrors = this.#countEccErrors();
     registerDevice(this);
   }
 
@@ -77,8 +79,15 @@ export class XrtDevice implements Device {
     return this.library.xrt.xrtDeviceGetXclbinUUID(this.#handle, new Uint8Array(16)) === 0;
   }
 
-  /** Memory errors that ECC could not correct, since the driver was loaded. */
-  eccErrors(): number {
+  /** Memory errors that ECC could not correct, since this was last asked or the device was opened. */
+  newEccErrors(): number {
+    const before = this.#eccErrors;
+    this.#eccErrors = this.#countEccErrors();
+    return this.#eccErrors - before;
+  }
+
+  /** The same since the driver was loaded. */
+  #countEccErrors(): number {
     const { emulator } = this.library;
     if (emulator !== undefined) return Number(emulator.accllmEmuEccErrors(this.handle));
     return this.card === undefined ? 0 : uncorrectableErrors(this.card);
@@ -158,7 +167,7 @@ export class XrtDevice implements Device {
     const waiting =
       [...this.#kernels].some((kernel) => kernel.busy) || [...this.#buffers].some((buffer) => buffer.sending);
     // A wait in a thread of the pool holds the run's handle until its slice is over; a copy is as short.
-    if (waiting) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * sliceMs);
+    if (waiting) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * longestSliceMs);
     for (const kernel of this.#kernels) kernel.closeRuns();
     for (const buffer of [...this.#buffers]) buffer.release();
     for (const kernel of [...this.#kernels]) kernel.release();

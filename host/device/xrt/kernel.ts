@@ -5,7 +5,12 @@ import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
 import type { XrtDevice } from "./device.ts";
 import { deviceFailed } from "./failure.ts";
-import { execute } from "./run.ts";
+import { execute, type ReadyRun } from "./run.ts";
+
+/** A run object and the values that its arguments have, by index. */
+interface OpenRun extends ReadyRun {
+  readonly values: (KernelArgument | undefined)[];
+}
 
 export class XrtKernel implements Kernel {
   readonly name: string;
@@ -14,9 +19,9 @@ export class XrtKernel implements Kernel {
   readonly #metadata: KernelMetadata;
   readonly #groups: readonly Memory[];
   #handle: Handle | undefined;
-  /** Run objects that are not in use; opening one costs more than setting its arguments again. */
-  readonly #idle: Handle[] = [];
-  readonly #running = new Set<Handle>();
+  /** Run objects that are not in use; they keep the arguments that they have. */
+  readonly #idle: OpenRun[] = [];
+  readonly #running = new Set<OpenRun>();
 
   /** @throws DeviceError KERNEL_NOT_OPENED. */
   constructor(device: XrtDevice, metadata: KernelMetadata, uuid: Uint8Array, groups: readonly Memory[]) {
@@ -120,14 +125,25 @@ export class XrtKernel implements Kernel {
     }
   }
 
-  #openRun(): Handle {
+  #openRun(): OpenRun {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
-    const run = this.device.library.xrt.xrtRunOpen(this.handle);
-    if (run === null) {
+    const handle = this.device.library.xrt.xrtRunOpen(this.handle);
+    if (handle === null) {
       throw deviceFailed(this.device, "RUN_NOT_OPENED", `A run of kernel ${this.name} could not be opened`);
     }
-    return run;
+    return { handle, lastMs: undefined, values: [] };
+  }
+
+  /** Sets the arguments whose value is another than the last time: a call costs more than what it changes. */
+  #setArguments({ handle, values }: OpenRun, args: Readonly<Record<string, KernelArgument>>): void {
+    this.arguments.forEach((name, index) => {
+      const value = args[name];
+      if (value !== undefined && value === values[index] && isOpen(value)) return;
+      values[index] = undefined;
+      this.#setArgument(handle, name, value);
+      values[index] = value;
+    });
   }
 
   async run(args: Readonly<Record<string, KernelArgument>>, options: RunOptions = {}): Promise<void> {
@@ -139,7 +155,7 @@ export class XrtKernel implements Kernel {
     for (const buffer of buffers) buffer.users++;
     let reusable = false;
     try {
-      for (const name of this.arguments) this.#setArgument(run, name, args[name]);
+      this.#setArguments(run, args);
       await execute(this.device, this.name, run, options);
       reusable = true;
     } finally {
@@ -147,7 +163,7 @@ export class XrtKernel implements Kernel {
       // Closing the device has closed the run already.
       if (this.#running.delete(run)) {
         if (reusable) this.#idle.push(run);
-        else this.device.library.xrt.xrtRunClose(run);
+        else this.device.library.xrt.xrtRunClose(run.handle);
       }
     }
   }
@@ -161,8 +177,8 @@ export class XrtKernel implements Kernel {
   /** Closes runs and kernel whatever goes on; for the device's own close. */
   closeRuns(): void {
     const { xrt, emulator } = this.device.library;
-    for (const run of this.#running) emulator?.accllmEmuRunAbort(run);
-    for (const run of [...this.#running, ...this.#idle]) xrt.xrtRunClose(run);
+    for (const { handle } of this.#running) emulator?.accllmEmuRunAbort(handle);
+    for (const { handle } of [...this.#running, ...this.#idle]) xrt.xrtRunClose(handle);
     this.#running.clear();
     this.#idle.length = 0;
   }
@@ -175,4 +191,9 @@ export class XrtKernel implements Kernel {
     this.device.forget(this);
     this.device.library.xrt.xrtKernelClose(handle);
   }
+}
+
+/** A closed buffer's argument is set again, which says that it is closed. */
+function isOpen(value: KernelArgument): boolean {
+  return !(value instanceof XrtBuffer) || value.open;
 }

@@ -5,8 +5,14 @@ import type { XrtDevice } from "./device.ts";
 import { deviceFailed, deviceLost } from "./failure.ts";
 
 export const defaultTimeoutMs = 60_000;
-/** How long one wait blocks a thread of the pool; the longest that a cancellation may go unnoticed. */
-export const sliceMs = 20;
+/** How long one wait blocks a thread of the pool: the longest that a cancellation may go unnoticed. */
+const sliceMs = 20;
+/** The same for a run that is expected to take longer, so that it ends within one wait. */
+export const longestSliceMs = 50;
+/** A run that took less the last time is waited for where it was started: another thread would take as long to wake. */
+const shortMs = 1;
+/** How long the event loop may be kept waiting by short runs in a row. */
+const turnMs = 10;
 /** How long a run that was told to end may take to do so. */
 const abortGraceMs = 1_000;
 /** How long an interrupted run may take to complete where the library cannot abort it. */
@@ -34,13 +40,15 @@ async function waitUntil(
   device: XrtDevice,
   run: Handle,
   until: number,
+  slice: number,
   stop: () => boolean,
 ): Promise<number | undefined> {
   for (;;) {
     const left = until - performance.now();
     if (left <= 0 || stop()) return undefined;
-    const state = await waitSlice(device, run, Math.min(sliceMs, left));
-    if (device.closed) throw new DeviceError("DEVICE_CLOSED", "The device was closed while the kernel ran.");
+    const state = await waitSlice(device, run, Math.min(slice, left));
+    lastTurn = performance.now();
+    if (device.closed) throw closedMeanwhile();
     if (state !== runStates.timeout) {
       if (finalStates.has(state)) return state;
     } else if (device.library.xrt.xrtRunState(run) === runStates.timeout) {
@@ -55,15 +63,36 @@ async function endEarly(device: XrtDevice, run: Handle, graceMs: number): Promis
   const { emulator } = device.library;
   if (emulator !== undefined) emulator.accllmEmuRunAbort(run);
   const grace = emulator === undefined ? graceMs : abortGraceMs;
-  const state = await waitUntil(device, run, performance.now() + grace, () => false);
+  const state = await waitUntil(device, run, performance.now() + grace, sliceMs, () => false);
   if (state === undefined) device.close();
   return state !== undefined;
 }
 
-/** The error for a run whose final state is not "completed". @param eccBefore errors counted before it started */
-function failed(device: XrtDevice, kernel: string, state: number, eccBefore: number): DeviceError {
+let lastTurn = 0;
+
+/**
+ * Waits for a run that is expected to be short, at most a millisecond.
+ * @returns its final state; undefined where it goes on
+ */
+async function waitHere(device: XrtDevice, run: Handle): Promise<number | undefined> {
+  const state = device.library.xrt.xrtRunWaitFor(run, shortMs);
+  const now = performance.now();
+  if (now - lastTurn > turnMs) {
+    await new Promise((resolve) => setImmediate(resolve));
+    lastTurn = performance.now();
+    if (device.closed) throw closedMeanwhile();
+  }
+  return state !== runStates.timeout && finalStates.has(state) ? state : undefined;
+}
+
+function closedMeanwhile(): DeviceError {
+  return new DeviceError("DEVICE_CLOSED", "The device was closed while the kernel ran.");
+}
+
+/** The error for a run whose final state is not "completed". */
+function failed(device: XrtDevice, kernel: string, state: number): DeviceError {
   if (!device.answers()) return deviceLost(device);
-  const ecc = device.eccErrors() - eccBefore;
+  const ecc = device.newEccErrors();
   if (ecc > 0) {
     return new DeviceError(
       "ECC_ERROR",
@@ -88,28 +117,41 @@ function failed(device: XrtDevice, kernel: string, state: number, eccBefore: num
   });
 }
 
+/** A run object whose arguments are set. */
+export interface ReadyRun {
+  readonly handle: Handle;
+  /** Milliseconds that it took the last time; undefined before the first. */
+  lastMs: number | undefined;
+}
+
 /**
- * Starts a run whose arguments are set and waits for it without blocking the event loop.
+ * Starts a run and waits for it without blocking the event loop for more than some milliseconds.
  * @throws DeviceError RUN_NOT_STARTED, RUN_FAILED, RUN_ABORTED, RUN_TIMEOUT, ECC_ERROR, DEVICE_LOST,
  *   DEVICE_CLOSED; InterruptedError.
  */
 export async function execute(
   device: XrtDevice,
   kernel: string,
-  run: Handle,
+  run: ReadyRun,
   options: RunOptions,
 ): Promise<void> {
   const { timeoutMs = defaultTimeoutMs, signal } = options;
+  const { handle, lastMs = sliceMs } = run;
   if (signal?.aborted) throw new InterruptedError();
-  const eccBefore = device.eccErrors();
-  if (device.library.xrt.xrtRunStart(run) !== 0) {
+  if (device.library.xrt.xrtRunStart(handle) !== 0) {
     throw deviceFailed(device, "RUN_NOT_STARTED", `Kernel ${kernel} could not be started`);
   }
   const interrupted = () => signal?.aborted === true;
-  const state = await waitUntil(device, run, performance.now() + timeoutMs, interrupted);
+  const start = performance.now();
+  let state = lastMs < shortMs ? await waitHere(device, handle) : undefined;
+  if (state === undefined) {
+    const slice = Math.min(longestSliceMs, Math.max(sliceMs, 1.5 * lastMs));
+    state = await waitUntil(device, handle, start + timeoutMs, slice, interrupted);
+  }
+  run.lastMs = performance.now() - start;
   if (state === undefined) {
     const wasInterrupted = interrupted();
-    const usable = await endEarly(device, run, wasInterrupted ? interruptGraceMs : 0);
+    const usable = await endEarly(device, handle, wasInterrupted ? interruptGraceMs : 0);
     if (wasInterrupted) throw new InterruptedError();
     throw new DeviceError(
       "RUN_TIMEOUT",
@@ -119,5 +161,5 @@ export async function execute(
     );
   }
   if (interrupted()) throw new InterruptedError();
-  if (state !== runStates.completed) throw failed(device, kernel, state, eccBefore);
+  if (state !== runStates.completed) throw failed(device, kernel, state);
 }

@@ -23,11 +23,11 @@ describe("Session, from opening to closing", () => {
     await session.close();
   });
 
-  /** A kernel that runs until its signal fires. */
-  const untilAborted = ({ options }: FakeRun) =>
-    new Promise<void>((_, reject) => {
-      options.signal?.addEventListener("abort", () => reject(new InterruptedError()));
-    });
+  /** A kernel that runs until its signal has fired, which it asks now and then as a device does. */
+  const untilAborted = async ({ options }: FakeRun): Promise<void> => {
+    while (options.signal?.aborted !== true) await new Promise((resolve) => setImmediate(resolve));
+    throw new InterruptedError();
+  };
 
   it("passes the caller's signal to the run, and does not start once it has fired", async () => {
     const { session, jobs } = await open(untilAborted);
@@ -43,15 +43,7 @@ describe("Session, from opening to closing", () => {
 
   it("ends a running call before it frees anything, buffers before the kernel, and closes once", async () => {
     const { session, device } = await open(
-      ({ options }) =>
-        new Promise<void>((_, reject) => {
-          options.signal?.addEventListener("abort", () =>
-            setImmediate(() => {
-              device.log.push("run ended");
-              reject(new InterruptedError());
-            }),
-          );
-        }),
+      (run) => untilAborted(run).finally(() => device.log.push("run ended")),
       { ownsDevice: true },
     );
     const call = expect(session.prefill([1])).rejects.toMatchObject({ exitCode: 130 });
