@@ -9,6 +9,13 @@ import type { PowerSensor } from "./power.ts";
 /** Which way a buffer's bytes travel in {@link DeviceBuffer.sync}. */
 export type SyncDirection = "toDevice" | "fromDevice";
 
+/** A piece of an open file that begins on a page. */
+export interface FileRange {
+  readonly descriptor: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 /** Memory of the host that a buffer is to have as its host side: it begins on a page. */
 export interface HostMemory {
   readonly memory: Uint8Array;
@@ -26,6 +33,12 @@ export interface DeviceBuffer {
   map(): Uint8Array;
   /** Copies `bytes` (default: to the end) from `offset` (default 0) between host and device side. */
   sync(direction: SyncDirection, bytes?: number, offset?: number): void;
+  /**
+   * Where the device is this computer's memory: its side of the buffer becomes a file's own pages, from the buffer's
+   * start on, without a copy. The file may be closed afterwards, but not cut off.
+   * @returns how many of the bytes that are, in whole pages; 0 where the device has to be sent them
+   */
+  takeFile?(file: FileRange): number;
   /** The same towards the device on another thread, for many bytes; the host side must not change meanwhile. */
   send(bytes: number, offset: number): Promise<void>;
   close(): void;

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { DeviceError } from "../errors.ts";
-import type { HostMemory } from "./device.ts";
+import type { FileRange, HostMemory } from "./device.ts";
 import {
   type Handle,
   lastErrno,
@@ -10,13 +10,6 @@ import {
   memoryDeclarations,
   viewOf,
 } from "./xrt/binding.ts";
-
-/** A piece of an open file that begins on a page. */
-export interface FileRange {
-  readonly descriptor: number;
-  readonly offset: number;
-  readonly bytes: number;
-}
 
 const { errno: numbers } = constants;
 

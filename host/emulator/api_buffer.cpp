@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "boundary.hpp"
+#include "emulator_api.hpp"
 #include "accllm_xrt.h"
 
 // Buffer objects of XRT's C API.
@@ -84,6 +85,13 @@ int xrtBOCopy(xrtBufferHandle target, xrtBufferHandle source, std::size_t size, 
               std::size_t source_offset) {
   return guarded(-1, [&] {
     buffers().get(target)->copy_from(*buffers().get(source), size, target_offset, source_offset);
+    return 0;
+  });
+}
+
+int accllmEmuTakeFile(xrtBufferHandle buffer, int file, std::size_t offset, std::size_t size) {
+  return guarded(-1, [&] {
+    buffers().get(buffer)->take_file(file, offset, size);
     return 0;
   });
 }

@@ -113,6 +113,15 @@ void Buffer::sync(Direction direction, std::size_t bytes, std::size_t offset) co
   }
 }
 
+void Buffer::take_file(int file, std::size_t file_offset, std::size_t bytes) const {
+  device_->require_present();
+  require_range("unable to take a file", bytes, 0);
+  if (parent_ || bytes == 0 || bytes % page_bytes != 0 || file_offset % page_bytes != 0)
+    throw ApiError(EINVAL, "a buffer of its own takes a file's whole pages");
+  bank_->place(offset_, file, file_offset, bytes);
+  *generation_ = new_generation();
+}
+
 void Buffer::write(const void* source, std::size_t bytes, std::size_t offset) const {
   require_range("attempting to write past buffer size", bytes, offset);
   std::memcpy(host_memory() + offset, source, bytes);

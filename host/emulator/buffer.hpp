@@ -44,6 +44,9 @@ class Buffer {
   /// Throws ApiError (EINVAL) over the end, misaligned, or without host memory; (ENODEV) when the device is
   /// lost.
   void sync(Direction direction, std::size_t bytes, std::size_t offset) const;
+  /// Device memory from the buffer's start on becomes a file's own pages. Throws ApiError (EINVAL over the
+  /// end, for a slice or for parts of pages; ENODEV when the device is lost; mmap's errno).
+  void take_file(int file, std::size_t file_offset, std::size_t bytes) const;
   void write(const void* source, std::size_t bytes, std::size_t offset) const;
   void read(void* target, std::size_t bytes, std::size_t offset) const;
   /// Copies in device memory. Throws ApiError (EINVAL) for size 0 or over either end.

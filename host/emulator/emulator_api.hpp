@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "accllm_xrt.h"
@@ -24,6 +25,11 @@ ACCLLM_EXPORT int accllmEmuSetEngine(xrtDeviceHandle device, const char* name);
 /// -1 and errno.
 ACCLLM_EXPORT int accllmEmuSetFault(xrtDeviceHandle device, std::uint32_t kind, std::uint64_t address,
                                     std::uint32_t bit);
+
+/// Device memory of a buffer, from its start on, becomes `size` bytes of an open file from `offset` on, in
+/// whole pages: what a copy would leave there, without the copy. Pages are copied where they are written. The
+/// file may be closed afterwards, but not cut off. 0, or -1 and errno.
+ACCLLM_EXPORT int accllmEmuTakeFile(xrtBufferHandle buffer, int file, std::size_t offset, std::size_t size);
 
 /// Uncorrectable ECC errors of the device so far; 0 for a handle that is not open. A card counts them in its
 /// driver's sysfs.

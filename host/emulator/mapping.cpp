@@ -19,7 +19,16 @@ Mapping::Mapping(std::size_t bytes) : data_(nullptr), bytes_(bytes) {
 Mapping::~Mapping() { munmap(data_, bytes_); }
 
 void Mapping::discard(std::size_t offset, std::size_t bytes) noexcept {
-  if (bytes != 0) madvise(data_ + offset, bytes, MADV_DONTNEED);
+  if (bytes == 0) return;
+  // Pages of a file would read as the file again after MADV_DONTNEED.
+  mmap(data_ + offset, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+       -1, 0);
+}
+
+void Mapping::place(std::size_t offset, int file, std::size_t file_offset, std::size_t bytes) {
+  const void* placed = mmap(data_ + offset, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, file, static_cast<off_t>(file_offset));
+  if (placed == MAP_FAILED) throw ApiError(errno, "the file cannot be mapped");
 }
 
 }  // namespace accllm::emulator

@@ -18,6 +18,9 @@ class Mapping {
   std::size_t bytes() const noexcept { return bytes_; }
   /// Gives whole pages back to the system; they read as zero afterwards. Offset and size in whole pages.
   void discard(std::size_t offset, std::size_t bytes) noexcept;
+  /// Puts a file's own pages in place, which are copied where they are written. All in whole pages. Throws
+  /// ApiError with mmap's errno.
+  void place(std::size_t offset, int file, std::size_t file_offset, std::size_t bytes);
 
  private:
   std::byte* data_;

@@ -27,6 +27,10 @@ class MemoryBank {
   std::uint64_t allocate(std::uint64_t bytes);
   /// Frees what `allocate` returned. The content is lost.
   void release(std::uint64_t offset) noexcept;
+  /// Puts a file's pages into what `allocate` returned, see Mapping::place.
+  void place(std::uint64_t offset, int file, std::size_t file_offset, std::size_t bytes) {
+    storage_->place(offset, file, file_offset, bytes);
+  }
   std::byte* at(std::uint64_t offset) const noexcept { return storage_->data() + offset; }
   /// Whether a buffer holds the byte at `offset`.
   bool holds(std::uint64_t offset) const;

@@ -24,6 +24,15 @@ export interface BlockRunOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** What is wanted of several blocks in a row. */
+export interface BlocksOptions {
+  /** Index of the first token whose result is wanted. */
+  readonly first: number;
+  readonly signal: Cancellation;
+  readonly result?: BlockResult;
+  readonly take?: (token: number) => void;
+}
+
 /** Runs the command stream over blocks of tokens: job header and token records out, status and logits back. */
 export class BlockRunner {
   readonly #memory: DeviceMemory;

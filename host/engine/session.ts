@@ -1,9 +1,9 @@
 import { kernelConfigs } from "../../quant/format/kernel-config.ts";
 import { limits } from "../../quant/format/limits.ts";
 import { ropeFrequencies } from "../../quant/format/rope.ts";
-import type { Cancellation, Device } from "../device/device.ts";
+import type { Device } from "../device/device.ts";
 import { UsageError } from "../errors.ts";
-import { type BlockResult, type BlockRun, BlockRunner } from "./block-runner.ts";
+import { type BlockResult, type BlockRun, BlockRunner, type BlocksOptions } from "./block-runner.ts";
 import { DeviceMemory, platformOfKernel } from "./device-memory.ts";
 import { Exclusive } from "./exclusive.ts";
 import { FinalNorm } from "./final-norm.ts";
@@ -26,14 +26,6 @@ export interface SessionOptions extends PlanOptions, UploadOptions {
   readonly engine?: string | undefined;
   /** Milliseconds until a block counts as hung; default the device's, and longer for large models on a CPU. */
   readonly timeoutMs?: number | undefined;
-}
-
-interface BlocksOptions {
-  /** Index of the first token whose result is wanted. */
-  readonly first: number;
-  readonly signal: Cancellation;
-  readonly result?: BlockResult;
-  readonly take?: (token: number) => void;
 }
 
 /** Positions are 32-bit words of the token record; this many stay clear of the sign. */

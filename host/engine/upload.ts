@@ -101,8 +101,11 @@ export class ModelUpload {
       const end = start + distances.rows * distances.rowBeats * beatBytes;
       writeDistances(target.subarray(start, end), distances, frequencies);
     }
+    // The table is read for every token: it is copied, so that the file is not needed once the weights are re-laid.
+    const taken = file === undefined || name === "table" ? 0 : (buffer.takeFile?.(file) ?? 0);
     const copy = async () => {
-      for (let offset = 0; offset < buffer.bytes; offset += pieceBytes) {
+      count(taken);
+      for (let offset = taken; offset < buffer.bytes; offset += pieceBytes) {
         throwIfAborted(signal);
         const bytes = Math.min(pieceBytes, buffer.bytes - offset);
         await buffer.send(bytes, offset);

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Kernel, KernelArgument } from "../../host/device/device.ts";
@@ -37,6 +37,56 @@ describe("XRT's functions one by one: emulator", () => {
     },
     bdf: "0000:00:00.0",
     moves: true,
+  });
+});
+
+describe("emulator: a buffer that takes a file", () => {
+  const pages = Uint8Array.from({ length: 3 * 4096 }, (_, i) => (i * 7 + (i >> 12)) % 251);
+  let path: string;
+  let device: XrtDevice;
+  beforeEach(async () => {
+    path = join(workspace.folder, "pages");
+    writeFileSync(path, pages);
+    device = await open();
+    device.load(workspace.xclbin);
+  });
+  afterEach(() => device.close());
+
+  it("has its whole pages on the device's side, and leaves the file alone where they are written", () => {
+    const kernel = device.openKernel("accllm");
+    const buffer = kernel.allocate("w0", 2 * 4096 + 128);
+    const file = openSync(path, "r");
+    const taken = buffer.takeFile?.({ descriptor: file, offset: 4096, bytes: 4096 + 128 });
+    closeSync(file);
+    expect(taken).toBe(4096);
+    expect(buffer.map()[0]).toBe(0);
+    buffer.sync("fromDevice");
+    expect(Buffer.compare(buffer.map().subarray(0, 4096), pages.subarray(4096, 8192))).toBe(0);
+    expect(buffer.map().subarray(4096).every((byte) => byte === 0)).toBe(true);
+
+    buffer.map().fill(9, 64, 128);
+    buffer.sync("toDevice", 64, 64);
+    buffer.map().fill(0);
+    buffer.sync("fromDevice", 192);
+    expect([...buffer.map().subarray(63, 66), buffer.map()[128]]).toEqual([pages[4159], 9, 9, pages[4224]]);
+    expect(Buffer.compare(readFileSync(path), pages)).toBe(0);
+
+    // Memory that is given back holds nothing of it.
+    buffer.close();
+    const next = kernel.allocate("w0", 2 * 4096 + 128);
+    next.sync("fromDevice");
+    expect(next.map().every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("takes nothing past its end, or from the middle of a page", () => {
+    const buffer = device.openKernel("accllm").allocate("w0", 4096);
+    const file = openSync(path, "r");
+    const take = (offset: number, bytes: number) => buffer.takeFile?.({ descriptor: file, offset, bytes });
+    expect([take(0, 8192), take(64, 4096), take(0, 100)]).toEqual([0, 0, 0]);
+    closeSync(file);
+    expect(take(0, 4096)).toBe(0);
+    buffer.sync("fromDevice");
+    expect(buffer.map().every((byte) => byte === 0)).toBe(true);
   });
 });
 

@@ -89,6 +89,8 @@ export interface EmulatorFunctions {
   accllmEmuSetEngine(device: Handle, name: string): number;
   accllmEmuSetFault(device: Handle, kind: number, address: bigint, bit: number): number;
   accllmEmuEccErrors(device: Handle): bigint | number;
+  /** In whole pages. */
+  accllmEmuTakeFile(buffer: Handle, file: number, offset: number, bytes: number): number;
 }
 
 export interface GuardFunctions {
@@ -166,6 +168,7 @@ export const emulatorDeclarations: Declarations<EmulatorFunctions> = {
   accllmEmuSetEngine: ["int", ["void *", "const char *"]],
   accllmEmuSetFault: ["int", ["void *", "uint32_t", "uint64_t", "uint32_t"]],
   accllmEmuEccErrors: ["uint64_t", ["void *"]],
+  accllmEmuTakeFile: ["int", ["void *", "int", "size_t", "size_t"]],
 };
 
 export const guardDeclarations: Declarations<GuardFunctions> = {

@@ -1,6 +1,6 @@
 import { constants } from "node:buffer";
 import { DeviceError, UsageError } from "../../errors.ts";
-import type { DeviceBuffer, HostMemory, SyncDirection } from "../device.ts";
+import type { DeviceBuffer, FileRange, HostMemory, SyncDirection } from "../device.ts";
 import { addressOf, type Handle, syncDirections } from "./binding.ts";
 import type { XrtDevice } from "./device.ts";
 import { allocationFailed, deviceFailed } from "./failure.ts";
@@ -93,6 +93,14 @@ export class XrtBuffer implements DeviceBuffer {
   /** Whether a copy to the device is under way. */
   get sending(): boolean {
     return this.#sending > 0;
+  }
+
+  takeFile({ descriptor, offset, bytes }: FileRange): number {
+    const { handle } = this;
+    const whole = bytes - (bytes % pageBytes);
+    const { emulator } = this.device.library;
+    if (emulator === undefined || whole === 0) return 0;
+    return emulator.accllmEmuTakeFile(handle, descriptor, offset, whole) === 0 ? whole : 0;
   }
 
   async send(bytes: number, offset: number): Promise<void> {
