@@ -64,7 +64,15 @@ xrt.xrtRunStart = (/** @type {bigint} */ run) => {
   since = performance.now();
   return xrtRunStart(run);
 };
-xrt.xrtRunWaitFor = Object.assign(xrtRunWaitFor.bind(undefined), {
+/** @param {bigint} run @param {number} limit */
+function waitHere(run, limit) {
+  const state = xrtRunWaitFor(run, limit);
+  const now = performance.now();
+  parts.kernel = (parts.kernel ?? 0) + now - since;
+  since = now;
+  return state;
+}
+xrt.xrtRunWaitFor = Object.assign(waitHere, {
   /** @type {(run: bigint, limit: number, done: (error: unknown, state: number) => void) => void} */
   async: (run, limit, done) =>
     xrtRunWaitFor.async(run, limit, (/** @type {unknown} */ error, /** @type {number} */ state) => {

@@ -39,8 +39,9 @@ export interface LoadOptions
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model<ImageHeader>> {
   const image = await openImage(path);
   try {
-    const tokenizer = await imageTokenizer(image);
-    const session = await openSession(image, options);
+    const { session, meanwhile: tokenizer } = await openSessionAnd(image, options, () =>
+      imageTokenizer(image),
+    );
     return new Model(session, textCodec(tokenizer, image.header.model), image.header);
   } finally {
     await image.close();
@@ -60,6 +61,39 @@ export async function openSession(image: Image, options: LoadOptions = {}): Prom
     xclbin,
   });
   return Session.open({ ...session, device, image, ownsDevice: true });
+}
+
+/**
+ * Puts an open image on a device as {@link openSession}, and does other work while the weights are sent by other threads.
+ * @throws as loadModel, and what the work throws; nothing stays open then
+ */
+export async function openSessionAnd<T>(
+  image: Image,
+  options: LoadOptions,
+  work: () => Promise<T>,
+): Promise<{ session: Session; meanwhile: T }> {
+  let sending = () => {};
+  const begun = new Promise<void>((resolve) => {
+    sending = resolve;
+  });
+  const progress = (done: number, total: number) => {
+    sending();
+    options.progress?.(done, total);
+  };
+  const opening = openSession(image, { ...options, progress });
+  // Whoever waits for it is told; the work may come first.
+  opening.catch(() => undefined);
+  try {
+    await Promise.race([begun, opening]);
+    const meanwhile = await work();
+    return { session: await opening, meanwhile };
+  } catch (error) {
+    await opening.then(
+      (session) => session.close(),
+      () => undefined,
+    );
+    throw error;
+  }
 }
 
 /**

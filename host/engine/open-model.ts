@@ -6,7 +6,7 @@ import { type ChatTemplate, chatTemplateOf } from "../text/chat-template.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { textCodec } from "./codec.ts";
 import type { TextCodec } from "./generate.ts";
-import { imageTokenizer, type LoadOptions, openSession } from "./load.ts";
+import { imageTokenizer, type LoadOptions, openSessionAnd } from "./load.ts";
 import type { MemoryPlan } from "./plan.ts";
 import { PrefixSession } from "./prefix-session.ts";
 import { cacheKey } from "./sequences/cache-key.ts";
@@ -54,9 +54,14 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
   const image = await openImage(path);
   try {
     const { header } = image;
-    const tokenizer = await imageTokenizer(image);
-    const template = chatTemplateOf({ ...(await image.tokenizerFiles()), tokenizer, override });
-    const session = await openSession(image, load);
+    const { session, meanwhile } = await openSessionAnd(image, load, async () => {
+      const tokenizer = await imageTokenizer(image);
+      return {
+        tokenizer,
+        template: chatTemplateOf({ ...(await image.tokenizerFiles()), tokenizer, override }),
+      };
+    });
+    const { tokenizer, template } = meanwhile;
     const { plan } = session;
     const shape = { sinks: plan.sinks, window: plan.window, ring: plan.kv.ring };
     let store: SequenceStore | undefined;

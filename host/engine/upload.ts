@@ -11,8 +11,8 @@ import { writeDistances } from "./tables.ts";
 /** Called with bytes moved so far and in all. */
 export type UploadProgress = (done: number, total: number) => void;
 
-/** Sections on their way at the same time: hashing and copying one takes two of the pool's four threads. */
-const sectionsAtOnce = 2;
+/** Sections on their way at the same time: enough for the pool's threads to go on while the event loop is busy. */
+const sectionsAtOnce = 16;
 /** Bytes copied to the device by one call: how long an interruption waits. */
 const pieceBytes = 32 * 1024 * 1024;
 

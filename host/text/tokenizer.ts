@@ -109,43 +109,43 @@ interface Vocabulary {
 
 class PieceTokenizer implements Tokenizer {
   readonly vocabSize: number;
-  readonly longestToken: number;
   readonly bosId: number | null;
   readonly eosIds: readonly number[];
   readonly leadingSpaces: number;
   readonly #library: BpeLibrary;
-  /** By id; undefined where no token has it. */
+  readonly #vocabulary: Vocabulary;
+  /** By id, of tokens that were asked for: a text has few of them. */
   readonly #bytes: (Uint8Array | undefined)[] = [];
-
-  readonly #fusedId: number | undefined;
-  readonly #pieces: ReadonlyMap<number, string>;
+  #longestToken: number | undefined;
 
   constructor(library: BpeLibrary, vocabulary: Vocabulary, ids: SpecialIds) {
-    const { pieces, special, decoder, fusedId } = vocabulary;
     this.#library = library;
-    this.#fusedId = fusedId;
-    this.#pieces = pieces;
-    this.leadingSpaces = decoder.leadingSpaces;
+    this.#vocabulary = vocabulary;
+    this.leadingSpaces = vocabulary.decoder.leadingSpaces;
     this.bosId = ids.bosId ?? null;
     this.eosIds = ids.eosIds ?? [];
     let highest = -1;
-    let longest = 1;
-    for (const [id, piece] of pieces) {
-      const bytes = special.has(id) ? NO_BYTES : decoder.bytesOf(piece);
-      this.#bytes[id] = bytes;
-      longest = Math.max(longest, piece.length, bytes.length);
-      highest = Math.max(highest, id);
-    }
+    for (const id of vocabulary.pieces.keys()) highest = Math.max(highest, id);
     this.vocabSize = highest + 1;
-    this.longestToken = longest;
+  }
+
+  get longestToken(): number {
+    let longest = this.#longestToken ?? 1;
+    if (this.#longestToken === undefined) {
+      for (const [id, piece] of this.#vocabulary.pieces) {
+        longest = Math.max(longest, piece.length, this.tokenBytes(id).length);
+      }
+      this.#longestToken = longest;
+    }
+    return longest;
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     const all = this.#library.encode(text, { add_special_tokens: false }).ids;
-    if (!all.every((id) => this.#bytes[id] !== undefined)) {
+    const { pieces, fusedId: fused } = this.#vocabulary;
+    if (!all.every((id) => pieces.has(id))) {
       throw new InputError("TOKENIZER_INVALID", "The tokenizer has no token for a character of the text.");
     }
-    const fused = this.#fusedId;
     const ids = fused === undefined ? all : all.filter((id, i) => id !== fused || all[i - 1] !== fused);
     if (options.bos !== true) return ids;
     if (this.bosId === null) {
@@ -160,7 +160,14 @@ class PieceTokenizer implements Tokenizer {
   }
 
   tokenBytes(id: number): Uint8Array {
-    return this.#bytes[id] ?? NO_BYTES;
+    const known = this.#bytes[id];
+    if (known !== undefined) return known;
+    const { pieces, special, decoder } = this.#vocabulary;
+    const piece = pieces.get(id);
+    if (piece === undefined) return NO_BYTES;
+    const bytes = special.has(id) ? NO_BYTES : decoder.bytesOf(piece);
+    this.#bytes[id] = bytes;
+    return bytes;
   }
 
   idOf(token: string): number | undefined {
@@ -168,7 +175,7 @@ class PieceTokenizer implements Tokenizer {
   }
 
   spellingOf(id: number): string | undefined {
-    return this.#pieces.get(id);
+    return this.#vocabulary.pieces.get(id);
   }
 }
 

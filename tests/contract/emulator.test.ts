@@ -62,7 +62,12 @@ describe("emulator: a buffer that takes a file", () => {
     expect(buffer.map()[0]).toBe(0);
     buffer.sync("fromDevice");
     expect(Buffer.compare(buffer.map().subarray(0, 4096), pages.subarray(4096, 8192))).toBe(0);
-    expect(buffer.map().subarray(4096).every((byte) => byte === 0)).toBe(true);
+    expect(
+      buffer
+        .map()
+        .subarray(4096)
+        .every((byte) => byte === 0),
+    ).toBe(true);
 
     buffer.map().fill(9, 64, 128);
     buffer.sync("toDevice", 64, 64);
