@@ -1,6 +1,7 @@
 #include "kernels.hpp"
 #include "simd/avx2_block.hpp"
 #include "simd/avx2_product.hpp"
+#include "simd/avx2_quantize.hpp"
 #include "simd/level.hpp"
 
 namespace accllm::emulator::fast {

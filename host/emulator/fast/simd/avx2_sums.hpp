@@ -55,10 +55,11 @@ struct Avx2Group {
     return {lines + 32 * index, zeros + 8 * index, scales + 8 * index, activations, sum};
   }
   /// Asks for the line as far ahead as keeps memory busy and the lines in the first-level cache. One by one:
-  /// a group's at once would fill the core's queue of misses.
+  /// a group's at once would fill the core's queue of misses. And past the other caches, which keep what is
+  /// used again.
   void ask(int32_t index) const {
     constexpr int32_t ahead = 2560;
-    _mm_prefetch(lines + index * int32_t{line_bytes} + ahead, _MM_HINT_T0);
+    _mm_prefetch(lines + index * int32_t{line_bytes} + ahead, _MM_HINT_NTA);
   }
   __m256i line(uint32_t index) const { return load_256(lines + index * line_bytes); }
   __m256i quad(uint32_t index) const { return broadcast_quad(activations + 4 * index); }

@@ -113,6 +113,20 @@ V load_part(const void* from, uint32_t count) {
   return value;
 }
 
+/// Quantizes values a few vectors at a time; Narrow is a vector of integers of type T. A level may have its
+/// own.
+template <class S, class Narrow, class T>
+struct VectorQuantizer {
+  /// \return how many values it quantized: all but less than S::lanes.
+  static uint32_t run(const float* values, uint32_t count, float inverse, float steps, T* codes) {
+    using F32 = typename S::F32;
+    uint32_t i = 0;
+    for (; i + S::lanes <= count; i += S::lanes)
+      store_as(codes + i, convert<Narrow>(quantized<S>(load_as<F32>(values + i), inverse, steps)));
+    return i;
+  }
+};
+
 /// Quantizes `count` values to integers of type T; Narrow is a vector of them.
 template <class S, class Narrow, class T>
 void quantize_all(const float* values, uint32_t count, float inverse, float steps, T* codes) {
@@ -121,9 +135,7 @@ void quantize_all(const float* values, uint32_t count, float inverse, float step
     std::memset(codes, 0, count * sizeof(T));
     return;
   }
-  uint32_t i = 0;
-  for (; i + S::lanes <= count; i += S::lanes)
-    store_as(codes + i, convert<Narrow>(quantized<S>(load_as<F32>(values + i), inverse, steps)));
+  const uint32_t i = VectorQuantizer<S, Narrow, T>::run(values, count, inverse, steps, codes);
   if (i == count) return;
   const auto last = convert<Narrow>(quantized<S>(load_part<F32>(values + i, count - i), inverse, steps));
   std::memcpy(codes + i, &last, (count - i) * sizeof(T));
