@@ -9,47 +9,83 @@ export const characterOfByte: readonly string[] = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 })();
 
-/** Llama 3's split of a text into words, before any merge (meta-llama/llama3, tokenizer.py). */
-export const LLAMA3_SPLIT =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
+
+/** Words by a regular expression, and their bytes. */
+const splitBy = (regex: string) => [
+  { type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false },
+  byteLevel,
+];
+
+/** How a text becomes words, before any merge. */
+interface Splitting {
+  readonly normalizer: { readonly type: string } | null;
+  readonly preTokenizers: readonly object[];
+  /** Whether a word that is in the vocabulary is one token, whether merges lead to it or not. */
+  readonly ignoreMerges: boolean;
+}
+
+/** By model family, as its published tokenizer.json has it. */
+export const splittings = {
+  /** meta-llama/llama3, tokenizer.py. */
+  llama3: {
+    normalizer: null,
+    preTokenizers: splitBy(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    ),
+    ignoreMerges: true,
+  },
+  /** Qwen2 and Qwen2.5: as Llama 3's, but every digit is a word. */
+  qwen2: {
+    normalizer: { type: "NFC" },
+    preTokenizers: splitBy(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    ),
+    ignoreMerges: false,
+  },
+  /** SmolLM: GPT-2's words, every digit one by itself. */
+  smollm: {
+    normalizer: null,
+    preTokenizers: [
+      { type: "Digits", individual_digits: true },
+      { ...byteLevel, use_regex: true },
+    ],
+    ignoreMerges: false,
+  },
+} as const satisfies Record<string, Splitting>;
 
 export interface ByteLevelVocabulary {
   /** Pieces in GPT-2's characters, by id. */
   readonly pieces: readonly string[];
   readonly merges: readonly (readonly [string, string])[];
-  /** Special tokens with their ids. */
-  readonly special: readonly { readonly id: number; readonly content: string }[];
+  /** Tokens that are found in a text as they stand; control tokens are no part of what is shown. */
+  readonly added: readonly { readonly id: number; readonly content: string; readonly control: boolean }[];
+  readonly splitting: Splitting;
   readonly bos: string;
   readonly eos: string;
 }
 
-/** Describes a byte-level BPE vocabulary with Llama 3's split as tokenizer.json and tokenizer_config.json. */
-export function byteLevelTokenizer({ pieces, merges, special, bos, eos }: ByteLevelVocabulary): {
+/** Describes a byte-level BPE vocabulary as tokenizer.json and tokenizer_config.json. */
+export function byteLevelTokenizer(vocabulary: ByteLevelVocabulary): {
   tokenizerJson: Uint8Array;
   tokenizerConfig: Uint8Array;
 } {
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
+  const { pieces, merges, added, splitting, bos, eos } = vocabulary;
   const tokenizer = {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: special.map(({ id, content }) => ({
+    added_tokens: added.map(({ id, content, control }) => ({
       id,
       content,
       single_word: false,
       lstrip: false,
       rstrip: false,
       normalized: false,
-      special: true,
+      special: control,
     })),
-    normalizer: null,
-    pre_tokenizer: {
-      type: "Sequence",
-      pretokenizers: [
-        { type: "Split", pattern: { Regex: LLAMA3_SPLIT }, behavior: "Isolated", invert: false },
-        byteLevel,
-      ],
-    },
+    normalizer: splitting.normalizer,
+    pre_tokenizer: { type: "Sequence", pretokenizers: splitting.preTokenizers },
     post_processor: null,
     decoder: { ...byteLevel, use_regex: true },
     model: {
@@ -60,8 +96,7 @@ export function byteLevelTokenizer({ pieces, merges, special, bos, eos }: ByteLe
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      // A word that is in the vocabulary is one token, whether merges lead to it or not.
-      ignore_merges: true,
+      ignore_merges: splitting.ignoreMerges,
       vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])),
       merges,
     },

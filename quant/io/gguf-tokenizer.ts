@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { InputError } from "../../host/errors.ts";
-import { byteLevelTokenizer } from "./byte-level.ts";
+import { byteLevelTokenizer, splittings } from "./byte-level.ts";
 import { readGgufHeader } from "./gguf-header.ts";
 import { checkSchema, FILE_LIMITS } from "./json-file.ts";
 import { tokenizerFromPieces } from "./sentencepiece.ts";
@@ -29,7 +29,7 @@ const sentencePieceSchema = z.object({
 
 const byteLevelSchema = z.object({
   "tokenizer.ggml.model": z.literal("gpt2"),
-  "tokenizer.ggml.pre": z.literal(["llama-bpe", "llama3", "llama-v3"]),
+  "tokenizer.ggml.pre": z.literal(["llama-bpe", "llama3", "llama-v3", "qwen2", "smollm"]),
   "tokenizer.ggml.tokens": tokens,
   "tokenizer.ggml.token_type": z.array(z.number().int()).max(1 << 20),
   "tokenizer.ggml.merges": z.array(z.string().max(2_048)).max(1 << 22),
@@ -40,11 +40,13 @@ const byteLevelSchema = z.object({
 
 const schema = z.discriminatedUnion("tokenizer.ggml.model", [sentencePieceSchema, byteLevelSchema]);
 
-/** ggml's token type of control tokens, such as the beginning of a text. */
+/** ggml's token types of control tokens, such as the beginning of a text, and of words that users added. */
 const CONTROL = 3;
+const USER_DEFINED = 4;
 
 /**
- * The tokenizer in a GGUF file's metadata: SentencePiece ("llama") or byte-level BPE with Llama 3's split.
+ * The tokenizer in a GGUF file's metadata: SentencePiece ("llama"), or byte-level BPE ("gpt2") with the split of
+ * Llama 3, Qwen2 or SmolLM.
  * @throws InputError where the file is no GGUF or has another kind of tokenizer.
  */
 export async function tokenizerFromGguf(path: string): Promise<TokenizerFiles> {
@@ -87,7 +89,12 @@ export function tokenizerFromGgufMetadata(
     if (cut < 1) throw bad(`the merge ${JSON.stringify(merge)} is no pair`);
     return [merge.slice(0, cut), merge.slice(cut + 1)];
   });
-  const special = pieces.flatMap((content, one) => (types[one] === CONTROL ? [{ id: one, content }] : []));
-  const vocabulary = { pieces, merges, special, bos: pieces[bosId]!, eos: pieces[eosId]! };
+  const added = pieces.flatMap((content, one) => {
+    const control = types[one] === CONTROL;
+    return control || types[one] === USER_DEFINED ? [{ id: one, content, control }] : [];
+  });
+  const pre = read["tokenizer.ggml.pre"];
+  const splitting = splittings[pre === "qwen2" || pre === "smollm" ? pre : "llama3"];
+  const vocabulary = { pieces, merges, added, splitting, bos: pieces[bosId]!, eos: pieces[eosId]! };
   return { ...byteLevelTokenizer(vocabulary), chatTemplate };
 }

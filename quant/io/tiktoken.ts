@@ -1,5 +1,5 @@
 import { InputError } from "../../host/errors.ts";
-import { byteLevelTokenizer, characterOfByte } from "./byte-level.ts";
+import { byteLevelTokenizer, characterOfByte, splittings } from "./byte-level.ts";
 import type { TokenizerFiles } from "./tokenizer-files.ts";
 
 /** Limits on a file of tiktoken ranks. */
@@ -44,11 +44,12 @@ export function tokenizerFromTiktoken(bytes: Uint8Array, path: string): Tokenize
   if (!characterOfByte.every((character) => ids.has(character))) {
     throw bad("it lacks a token for one of the 256 bytes");
   }
-  const special = llama3Special().map((content, i) => ({ id: ids.size + i, content }));
+  const added = llama3Special().map((content, i) => ({ id: ids.size + i, content, control: true }));
   const vocabulary = {
     pieces: [...ids.keys()],
     merges: mergesOf(ids),
-    special,
+    added,
+    splitting: splittings.llama3,
     bos: "<|begin_of_text|>",
     eos: "<|end_of_text|>",
   };
