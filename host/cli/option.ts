@@ -89,3 +89,6 @@ export function addExamples(
   const lines = examples.map(([line, what]) => `  # ${what}\n  $ accllm ${line}`);
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
 }
+
+/** What a verb takes as a checkpoint, for its help. */
+export const checkpointForms = "Hugging Face folder (safetensors, also GPTQ), .gguf or llama2.c .bin";

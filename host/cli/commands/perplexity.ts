@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { write, writeJson } from "../context.ts";
-import { addDeviceOptions, addExamples, numberOption } from "../option.ts";
+import { addDeviceOptions, addExamples, checkpointForms, numberOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
 import { createProgress } from "../render/progress.ts";
 import { renderPairs } from "../render/table.ts";
@@ -21,7 +21,7 @@ export function addPerplexity(program: Command, run: RunVerb): void {
     .description(
       "Measure the perplexity of a model on a text. The whole text is tokenized and cut into windows; each gets the beginning-of-sequence token in front and a fresh cache. A checkpoint is evaluated in float32 on the CPU.",
     )
-    .argument("<model>", "model image (.accllm) or checkpoint")
+    .argument("<model>", `model image (.accllm) or checkpoint: ${checkpointForms}`)
     .requiredOption("--text <file>", "text to predict")
     .addOption(
       numberOption(

@@ -7,7 +7,7 @@ import {
   WEIGHT_FORMATS,
   type WeightFormatName,
 } from "../../config/quantization.ts";
-import { addExamples, numberOption, repeatedOption } from "../option.ts";
+import { addExamples, checkpointForms, numberOption, repeatedOption } from "../option.ts";
 import type { RunVerb } from "../program.ts";
 import { evaluatedTokens, quantizeVerb } from "../quantization.ts";
 
@@ -42,7 +42,7 @@ export function addQuantize(program: Command, run: RunVerb): void {
     .description(
       "Quantize a checkpoint into a model image. The image appears when it is complete, never in part.",
     )
-    .argument("<checkpoint>", "Hugging Face folder (safetensors, also GPTQ), .gguf or llama2.c .bin")
+    .argument("<checkpoint>", checkpointForms)
     .option(
       "-o, --output <image>",
       "model image to write (.accllm); not needed to measure --sensitivity only",
