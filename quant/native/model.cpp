@@ -29,6 +29,7 @@ void Model::setSequences(const int32_t* ids, int count, int length, const float*
   ids_.assign(ids, ids + static_cast<size_t>(count) * length);
   floatStream_.assign(states, states + ids_.size() * shape_.hidden);
   quantizedStream_ = floatStream_;
+  within_ = throughFloat_ = none;
 }
 
 void Model::prepare(int index) {
