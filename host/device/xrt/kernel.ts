@@ -16,7 +16,7 @@ export class XrtKernel implements Kernel {
   readonly name: string;
   readonly arguments: readonly string[];
   readonly device: XrtDevice;
-  readonly #metadata: KernelMetadata;
+  readonly #arguments: ReadonlyMap<string, { index: number; metadata: KernelArgumentMetadata }>;
   readonly #groups: readonly Memory[];
   #handle: Handle | undefined;
   /** Run objects that are not in use; they keep the arguments that they have. */
@@ -28,7 +28,9 @@ export class XrtKernel implements Kernel {
     this.device = device;
     this.name = metadata.name;
     this.arguments = metadata.arguments.map((argument) => argument.name);
-    this.#metadata = metadata;
+    this.#arguments = new Map(
+      metadata.arguments.map((argument, index) => [argument.name, { index, metadata: argument }]),
+    );
     this.#groups = groups;
     const handle = device.library.xrt.xrtPLKernelOpen(device.handle, uuid, metadata.name);
     if (handle === null) {
@@ -50,14 +52,13 @@ export class XrtKernel implements Kernel {
   }
 
   #argument(name: string): { index: number; metadata: KernelArgumentMetadata } {
-    const index = this.arguments.indexOf(name);
-    const metadata = this.#metadata.arguments[index];
-    if (metadata === undefined) {
+    const argument = this.#arguments.get(name);
+    if (argument === undefined) {
       throw new DeviceError("ARGUMENT_UNKNOWN", `Kernel ${this.name} has no argument '${name}'.`, {
         hint: `Its arguments are ${this.arguments.join(", ")}; the xclbin may belong to another version.`,
       });
     }
-    return { index, metadata };
+    return argument;
   }
 
   /** @throws DeviceError ARGUMENT_UNKNOWN, BANK_NOT_CONNECTED, BUFFER_TOO_LARGE, OUT_OF_DEVICE_MEMORY. */
