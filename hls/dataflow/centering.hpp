@@ -17,8 +17,9 @@ constexpr uint32_t distance_rows = C::span + 1;
 template <class C>
 constexpr uint32_t distance_row_beats = ceil_div(C::head_dim, 32);
 
-template <class C, class Jobs, class Rows, class Codes, class Factors, class Means>
-void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&means)[C::lanes]) {
+/// `ends`: told after every job, so that the clock can stop.
+template <class C, class Jobs, class Rows, class Codes, class Factors, class Means, class Ends>
+void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&means)[C::lanes], Ends& ends) {
   Beat table[distance_rows<C>][distance_row_beats<C>];
 #pragma HLS BIND_STORAGE variable = table type = ram_2p impl = uram
 #pragma HLS ARRAY_PARTITION variable = table complete dim = 2
@@ -33,6 +34,7 @@ void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&m
           table[r][b] = rows.read();
         }
       }
+      ends.write(true);
       continue;
     }
     int16_t query[C::lanes][C::head_dim];
@@ -69,6 +71,7 @@ void add_means(Jobs& jobs, Rows& rows, Codes& codes, Factors& factors, Means (&m
         means[lane].write(static_cast<float>(sum) * factor[lane]);
       }
     }
+    ends.write(true);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "clock.hpp"
 #include "deal.hpp"
 #include "engine.hpp"
+#include "gate.hpp"
 #include "rows.hpp"
 #include "sequencer.hpp"
 
@@ -34,6 +35,8 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
   region.add("sequencer", 0, [&, job] { Sequencer<C, Numbers>(memory.io, job, w).run(); });
   region.add("engine", 0, [&] { Engine<C, Numbers>(chip, w).run(); });
   region.add("clock", 0, [&] { run_clock(w.clock_requests, w.clock_times); });
+  region.add("lane gate", 0, [&] { run_gate(w.lane_clock, w.lane_gate); });
+  region.add("mean gate", 0, [&] { run_gate_for_work(w.mean_clock, w.mean_ends, w.mean_gate); });
   region.add("table", 0, [&] { serve_table(memory.table, w.table_commands, w.table, w.distances); });
   region.add("store", 0, [&] { serve_store(memory.io, w.store); });
   for (uint32_t c = 0; c < memory_channels<C>; ++c) {
@@ -64,7 +67,7 @@ void run_job(const Memories& memory, uint32_t job, EngineMemory<C>& chip, Wires<
   }
   region.add("rows", 0, [&] { finish_rows<C>(w.row_jobs, w.tile_sums, w.results); });
   region.add("centering", 0, [&] {
-    add_means<C>(w.centering_jobs, w.distances, w.centering_codes, w.centering_factors, w.means);
+    add_means<C>(w.centering_jobs, w.distances, w.centering_codes, w.centering_factors, w.means, w.mean_ends);
   });
   region.add("cache quantizer", 0,
              [&] { quantize_cache<C>(w.cache_jobs, w.cache_floats, w.cache_vectors, w.cache_flags); });

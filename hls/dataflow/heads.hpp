@@ -4,6 +4,7 @@
 #include "kernels/attention.hpp"
 #include "kernels/rope_kv.hpp"
 #include "plan.hpp"
+#include "results.hpp"
 #include "wires.hpp"
 
 /// \file
@@ -32,7 +33,7 @@ class Heads {
     const CacheShape c = cache_shape(d, C::kv_channels);
     const bool rotate = d.has(flag::hadamard);
     const bool centered = d.has(flag::centered);
-    if (centered) take_row(c);
+    if (centered) take_means(c);
     for (uint32_t t = first_token(d, job); t < job.tokens; ++t) {
       for (uint32_t head = 0; head < c.kv_heads; ++head) {
 #pragma HLS PIPELINE II = cache_clocks
@@ -50,10 +51,10 @@ class Heads {
     }
   }
 
-  /// The first token's first wave of queries, before k and v are there.
+  /// The first token's first wave of queries, while the arrays multiply keys.
   void prepare(const Descriptor& d, const Job& job) {
     const CacheShape c = cache_shape(d, C::kv_channels);
-    if (d.has(flag::centered)) take_row(c);
+    if (d.has(flag::centered)) take_means(c);
     load_distances(d, job);
     send_wave(d, c, Waves<C>(c, d.field(field::attend::heads)), 0, first_token(d, job));
     prepared_ = true;
@@ -63,7 +64,8 @@ class Heads {
     const CacheShape c = cache_shape(d, C::kv_channels);
     const uint32_t heads = d.field(field::attend::heads);
     const Waves<C> waves(c, heads);
-    if (d.has(flag::centered) && (!prepared_ || more_than_prepared<C>(d, job))) take_row(c);
+    wires_.lane_clock.write(Clock::runs);
+    if (d.has(flag::centered) && (!prepared_ || more_than_prepared<C>(d, job))) take_means(c);
     load_distances(d, job);
     for (uint32_t t = first_token(d, job); t < job.tokens; ++t) {
       if (!prepared_) send_wave(d, c, waves, 0, t);
@@ -81,15 +83,14 @@ class Heads {
       act_.a_scale[t] =
           quantize_activations(memory_.scratch, largest, heads * c.head_dim, act_.a[t], act_.non_finite);
     }
+    // All outputs are here, so no lane is at work.
+    wires_.lane_clock.write(Clock::stops);
   }
 
  private:
   /// Key means of a layer.
-  void take_row(const CacheShape& c) {
-    for (uint32_t b = 0; b < ceil_div(c.kv_heads * c.head_dim, beat_words); ++b) {
-#pragma HLS PIPELINE II = 1
-      memory_.row[b] = wires_.table.read();
-    }
+  void take_means(const CacheShape& c) {
+    take_row(memory_, wires_, ceil_div(c.kv_heads * c.head_dim, beat_words));
   }
 
   void load_distances(const Descriptor& d, const Job& job) {
@@ -98,6 +99,7 @@ class Heads {
     load.kind = CenteringJob::load;
     load.row_beats = d.field(field::attend::distance_beats);
     load.rows = distance_count(d, token_word(job.tokens - 1, token_field::position));
+    wires_.mean_clock.write(Clock::runs);
     wires_.centering_jobs.write(load);
   }
 
@@ -114,6 +116,7 @@ class Heads {
   void send_wave(const Descriptor& d, const CacheShape& c, const Waves<C>& waves, uint32_t wave, uint32_t t) {
     const LaneSet lanes = waves.lanes(wave);
     if (d.has(flag::centered)) {
+      wires_.mean_clock.write(Clock::runs);
       wires_.centering_jobs.write(CenteringJob{CenteringJob::wave, 0, 0, token_word(t, token_field::position),
                                                token_word(t, token_field::sink_position), lanes, c});
     }

@@ -11,7 +11,8 @@
 namespace accel::dataflow {
 
 /// Holds the codes of a block of tokens, for as many matrices as read them, and sends them down the chain
-/// once for every tile, two tokens at a time or one token twice (array.hpp).
+/// once for every tile, two tokens at a time or one token twice (array.hpp). Where there is one token its
+/// codes go down for the first tile as they come.
 template <class C, class Jobs, class Codes, class Chain>
 void feed_activations(Jobs& jobs, Codes& codes, Chain& chain) {
   constexpr uint32_t most_pairs = ceil_div(C::block_tokens, 2);
@@ -22,6 +23,8 @@ void feed_activations(Jobs& jobs, Codes& codes, Chain& chain) {
     chain.write(ChainBeat{{job.beat(), zero_beat()}});
     if (job.kind == ArrayJob::stop) return;
     if (job.kind != ArrayJob::matrix) continue;
+    const bool sparse = job.format == weight_format::w2s24;
+    const bool passes = job.tokens == 1 && !job.keeps_codes;
     for (uint32_t t = 0; t < job.tokens && !job.keeps_codes; ++t) {
       for (uint32_t g = 0; g < job.groups; ++g) {
 #pragma HLS PIPELINE II = 1
@@ -30,13 +33,13 @@ void feed_activations(Jobs& jobs, Codes& codes, Chain& chain) {
         memory[g][t / 2].token[t % 2] = beat;
         // The last pair may lack its second token.
         if (t % 2 == 0) memory[g][t / 2].token[1] = zero_beat();
+        if (passes) chain.write(ChainBeat{{beat, sparse ? zero_beat() : beat}});
       }
     }
-    const bool sparse = job.format == weight_format::w2s24;
     const uint32_t turns = ceil_div(job.tokens, tokens_at_once(sparse));
     uint32_t g = 0;
     uint32_t turn = 0;
-    for (uint32_t step = 0; step < job.tiles * job.groups * turns; ++step) {
+    for (uint32_t step = passes ? job.groups : 0; step < job.tiles * job.groups * turns; ++step) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT min = 512 max = 262144
       if (sparse) {

@@ -36,11 +36,11 @@ class Sequencer {
       const Descriptor d = descriptor(index);
       code = check(d);
       if (code != status_code::ok) break;
-      if (completes_queries(d)) prepare(index);
       const bool both = taken_with(d, index);
-      const Descriptor then = both ? descriptor(index + 1) : Descriptor{};
-      wires_.engine_commands.write(
-          EngineCommand{both ? EngineCommand::execute_both : EngineCommand::execute, code, index, d, then});
+      EngineCommand command = {both ? EngineCommand::execute_both : EngineCommand::execute, code, index, d,
+                               both ? descriptor(index + 1) : Descriptor{}};
+      if (completes_queries(d) && !prepared_) prepare(index, command);
+      wires_.engine_commands.write(command);
       if (first_token(d, job_) < job_.tokens) dispatch(d);
       if (both) ++index;
     }
@@ -90,11 +90,12 @@ class Sequencer {
 
   /// Whether q is complete once all before this descriptor is done.
   bool completes_queries(const Descriptor& d) const {
-    return d.operation() == operation::matmul && d.field(field::matmul::destination) == buffer::k;
+    return d.operation() == operation::matmul && d.field(field::matmul::destination) == buffer::k &&
+           first_token(d, job_) < job_.tokens;
   }
 
   /// Has the engine make the queries, and the engine of key means their terms, while k and v are multiplied.
-  void prepare(uint32_t index) {
+  void prepare(uint32_t index, EngineCommand& keys) {
     for (uint32_t next = index; next < job_.command_count; ++next) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 8
       const Descriptor d = descriptor(next);
@@ -102,8 +103,8 @@ class Sequencer {
       if (d.operation() == operation::attend) {
         means(d);
         if (distances_.load(d)) load_distances(d);
-        wires_.engine_commands.write(
-            EngineCommand{EngineCommand::prepare, status_code::ok, next, d, Descriptor{}});
+        keys.kind = EngineCommand::execute_beside;
+        keys.then = d;
         prepared_ = true;
         return;
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gate.hpp"
 #include "region.hpp"
 #include "tokens.hpp"
 
@@ -59,6 +60,13 @@ struct Wires {
   hls::stream<Beat, D::cache_writes> cache_vectors[C::kv_channels];
   hls::stream<bool, 1> cache_flags;
   hls::stream<StoreBeat, D::store> store;
+
+  // What the vector engine says of the clocks of attention and of the key means.
+  hls::stream<Clock, 2> lane_clock;
+  hls::stream<Clock, 2> mean_clock;
+  hls::stream<bool, 1> mean_ends;
+  Gate lane_gate;
+  Gate mean_gate;
 
   // Samples of the clock.
   hls::stream<bool, 1> clock_requests;
@@ -125,7 +133,21 @@ struct Wires {
     store.set_name("store");
     clock_requests.set_name("clock requests");
     clock_times.set_name("clock times");
+    lane_clock.set_name("lane clock");
+    mean_clock.set_name("mean clock");
+    mean_ends.set_name("mean ends");
+    deal_jobs.set_gate(lane_gate);
+    centering_jobs.set_gate(mean_gate);
+    centering_codes.set_gate(mean_gate);
+    centering_factors.set_gate(mean_gate);
+    distances.set_gate(mean_gate);
 #endif
+    gate_streams(cache, lane_gate);
+    gate_streams(score_jobs, lane_gate);
+    gate_streams(query_scalars, lane_gate);
+    gate_streams(dots, lane_gate);
+    gate_streams(means, lane_gate);
+    gate_streams(block_sums, lane_gate);
   }
 };
 

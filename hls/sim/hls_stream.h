@@ -32,6 +32,12 @@ class stream {
   void set_name(const std::string& name) { name_ = name; }
   const std::string& name() const { return name_; }
 
+  /// The reading side has a clock that can be stopped.
+  void set_gate(sim::Gate& gate) {
+    gate_ = &gate;
+    gate.add(reader_);
+  }
+
   bool full() const { return size() == capacity; }
   bool empty() const { return size() == 0; }
   size_t size() const { return tail_.load() - head_.load(); }
@@ -52,9 +58,8 @@ class stream {
 
   T read() {
     const size_t head = head_.load(std::memory_order_relaxed);
-    if (tail_.load() == head) {
-      sim::wait_until(reader_, [&] { return tail_.load() != head; }, {name_, capacity, false});
-    }
+    const auto ready = [&] { return tail_.load() != head && runs(); };
+    if (!ready()) sim::wait_until(reader_, ready, {name_, capacity, false, !runs()});
     const T value = slots_[head % capacity];
     head_.store(head + 1);
     sim::wake(writer_);
@@ -66,6 +71,9 @@ class stream {
   void operator>>(T& value) { value = read(); }
 
  private:
+  bool runs() const { return gate_ == nullptr || gate_->runs(); }
+
+  sim::Gate* gate_ = nullptr;
   std::string name_ = "unnamed";
   std::unique_ptr<T[]> slots_ = std::make_unique<T[]>(capacity);
   std::atomic<size_t> head_{0};

@@ -22,6 +22,8 @@ struct Wait {
   std::string stream;
   size_t depth;
   bool full;
+  /// The clock of the reading side stands still.
+  bool stopped = false;
 };
 
 /// Every stage of a region waits. The text names each stage and its full or empty stream.
@@ -106,7 +108,9 @@ class Region {
       if (!stage->waiting_) continue;
       what += what.empty() ? "deadlock:" : ";";
       what += " stage '" + stage->name_ + "' waits, stream '" + stage->wait_.stream + "' " +
-              (stage->wait_.full ? "full (depth " + std::to_string(stage->wait_.depth) + ")" : "empty");
+              (stage->wait_.full      ? "full (depth " + std::to_string(stage->wait_.depth) + ")"
+               : stage->wait_.stopped ? "without a clock"
+                                      : "empty");
     }
     if (!what.empty()) fail(std::make_exception_ptr(Deadlock(what)));
   }
@@ -174,5 +178,21 @@ inline void wake(std::atomic<Stage*>& slot) {
   ++region.runnable_;
   sleeper->woken_.notify_one();
 }
+
+/// A clock that can be stopped: reads of the streams that end behind it wait while it is. It runs at first.
+class Gate {
+ public:
+  bool runs() const { return runs_.load(); }
+  void add(std::atomic<Stage*>& reader) { readers_.push_back(&reader); }
+  void set(bool runs) {
+    runs_.store(runs);
+    if (!runs) return;
+    for (std::atomic<Stage*>* reader : readers_) wake(*reader);
+  }
+
+ private:
+  std::atomic<bool> runs_{true};
+  std::vector<std::atomic<Stage*>*> readers_;
+};
 
 }  // namespace sim

@@ -34,7 +34,18 @@ module rtl_top (
     output wire [ 63:0] products0,
     output wire [ 63:0] kept0,
     output wire [ 63:0] products1,
-    output wire [ 63:0] kept1
+    output wire [ 63:0] kept1,
+    input  wire         region_reset,
+    input  wire         level,
+    input  wire         level_there,
+    output wire         running,
+    input  wire         number_there,
+    input  wire [ 31:0] number,
+    output wire         number_taken,
+    input  wire         sum_read,
+    output wire         sum_there,
+    output wire [ 31:0] sum,
+    output wire [ 31:0] region_clocks
 );
   wire [44:0] unused_product;
   wire [ 9:0] unused_field[0:3];
@@ -52,4 +63,13 @@ module rtl_top (
   endgenerate
   weight_bank #(.USE_DSP(1), .BANK(0)) bank0 (bank_clk, dense, beat, first, second, token0, products0, kept0);
   second_bank bank1 (bank_clk, second_enable, dense, beat, first, second, token1, products1, kept1);
+
+  // A region between two streams, behind a clock that stops.
+  wire region_clk, in_there, in_read, out_room, out_write, level_read;
+  wire [31:0] in_number, out_sum;
+  region_gate gate (clk, region_reset, level, level_there, level_read, running, region_clk);
+  bench_fifo in_fifo (clk, region_reset, 1'b1, number_there, number_taken, number, running, in_read, in_there, in_number);
+  bench_region region (region_clk, region_reset, in_there, in_number, in_read, out_room, out_sum, out_write,
+      region_clocks);
+  bench_fifo out_fifo (clk, region_reset, running, out_write, out_room, out_sum, 1'b1, sum_read, sum_there, sum);
 endmodule

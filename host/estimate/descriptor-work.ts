@@ -63,7 +63,7 @@ export function turnsOf(sparse: boolean, tokens: number, { arrayBanks }: TimingP
 }
 
 /**
- * Work of the descriptors of one job in their order, as `timing::Stream` of hls/include/accllm/timing.hpp: an item for
+ * Work of the descriptors of one job in their order, as `timing::WorkOfJob` of hls/include/accllm/timing_work.hpp: an item for
  * each, in attention one a token, none where a descriptor has nothing to do or is done with the one before.
  */
 export class DescriptorWork {
@@ -114,7 +114,9 @@ export class DescriptorWork {
           this.#channels.weight,
         );
         const turns = turnsOf(weightFormats[layout.format].sparse, tokens, p);
-        const feed = this.#codesFrom === first ? 0 : Math.ceil(fields.columns / groupSize) * tokens;
+        // One token's codes go on to the arrays as they come.
+        const held = this.#codesFrom === first || tokens === 1;
+        const feed = held ? 0 : Math.ceil(fields.columns / groupSize) * tokens;
         this.#codesFrom = first;
         // The finished rows of a tile leave a token a clock.
         const compute = Math.max(turns * layout.beats, tokens * layout.tiles * this.#channels.weight);

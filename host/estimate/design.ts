@@ -1,7 +1,12 @@
 import { type KernelConfig, kernelConfigs } from "../../quant/format/kernel-config.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { type Platform, platforms } from "../../quant/format/platform.ts";
-import { channelRate, type TimingParameters, timingParameters } from "../../quant/format/timing.ts";
+import {
+  channelRate,
+  refreshAt,
+  type TimingParameters,
+  timingParameters,
+} from "../../quant/format/timing.ts";
 import { UsageError } from "../errors.ts";
 
 /** An accelerator to model: channels, clock, the parameters of the timing table, and what the kernel is compiled for. */
@@ -39,6 +44,7 @@ export function designOf(platformName: string, change: DesignChange = {}): Desig
   const parameters = {
     ...timingParameters,
     beatsPer10kCycles: channelRate(base.channelBytesPerSecond, clockMHz, beatBytes),
+    ...refreshAt(clockMHz),
     arrayBanks: change.arrayBanks ?? timingParameters.arrayBanks,
     ...change.parameters,
   };

@@ -66,15 +66,7 @@ export function estimate(
   const modules = designModules(design);
   const resources = addResources(modules.map((module) => module.resources));
   const memories = addResources(designModules(designOf("u280")).map((module) => module.resources));
-  const power = powerOf(
-    modules,
-    token.busy,
-    token.cycles,
-    decodeTokensPerSecond * bytesPerToken,
-    clockMHz,
-    memories,
-    model,
-  );
+  const power = powerOf(modules, token, decodeTokensPerSecond * bytesPerToken, clockMHz, memories, model);
   const card = cards[platform.name] ?? cards.u280!;
   const share = mapResources((name) => (resources[name] + card.shell[name]) / card.total[name]);
   const memory = memoryProblem(laidOut, design, window);
@@ -131,15 +123,8 @@ function mapResources(value: (name: keyof Resources) => number): Resources {
 }
 
 function sharesOf(busy: BusyCycles, cycles: number): BusyCycles {
-  const { hbm, array, secondBank, attention, mean, float } = busy;
-  return {
-    hbm: hbm / cycles,
-    array: array / cycles,
-    secondBank: secondBank / cycles,
-    attention: attention / cycles,
-    mean: mean / cycles,
-    float: float / cycles,
-  };
+  const shares = Object.entries(busy).map(([unit, count]) => [unit, count / cycles]);
+  return Object.fromEntries(shares) as BusyCycles;
 }
 
 /** What of the model the kernel or the memory does not take, in the planner's words; undefined where all fits. */

@@ -1,7 +1,7 @@
 import type { Resources } from "./card.ts";
 import { estimatePublished, published } from "./published.ts";
 import type { Module } from "./resources.ts";
-import type { BusyCycles } from "./timeline.ts";
+import type { Timeline } from "./timeline.ts";
 
 /**
  * Power of card and memory in watts: a static part, energy a bit of HBM traffic, and the fabric by LUTs, DSPs and
@@ -19,8 +19,8 @@ export interface PowerModel {
   /** Assumption: share of its power that an idle module still takes, for its clock. */
   readonly idleShare: number;
   /**
-   * Assumption: the same of a module whose clock is stopped by a BUFGCE (AMD UG572; hls/rtl/second_bank.v): the clock up to
-   * the buffer. Leakage is in the static part.
+   * Assumption: the same while its clock is stopped by a BUFGCE (AMD UG572; hls/rtl/clock_gate.v): the clock up to the
+   * buffer. Leakage is in the static part.
    */
   readonly gatedIdleShare: number;
 }
@@ -47,8 +47,11 @@ function sizeInLuts({ lut, dsp, bram36, uram }: Resources, model: PowerModel): n
   return lut + dsp * model.lutsPerDsp + bram36 * model.lutsPerBram36 + uram * model.lutsPerUram;
 }
 
-function withIdle(activity: number, idleShare: number): number {
-  return idleShare + (1 - idleShare) * Math.min(1, activity);
+/** Share of its power that a module takes which is at work for `busy` of a time and has its clock for `clocked` of it. */
+function powerShare(busy: number, clocked: number, model: PowerModel): number {
+  const working = Math.min(1, busy);
+  const idle = Math.max(0, clocked - working);
+  return working + idle * model.idleShare + (1 - working - idle) * model.gatedIdleShare;
 }
 
 function hbmWatts(bytesPerSecond: number, model: PowerModel): number {
@@ -57,33 +60,32 @@ function hbmWatts(bytesPerSecond: number, model: PowerModel): number {
 
 /**
  * Watts of a LUT (with its FFs and wires) that toggles all the time at 225 MHz: what is left of the published 33 W
- * for the published LUTs and DSPs at their modelled activity. Their memories are not known and taken to be `memories`.
+ * for the published LUTs and DSPs at the work of the published tokens/s. Their memories are not known and taken to be `memories`.
  */
 export function calibratedWattsPerLut(memories: Resources, model: PowerModel = powerModel): number {
-  const { tokensPerSecond, bytesPerToken, arrayActivity } = estimatePublished();
+  const { bytesPerToken, arrayCycles } = estimatePublished();
+  const { tokensPerSecond, clockMHz } = published;
+  const activity = (arrayCycles * tokensPerSecond) / (clockMHz * 1e6);
   const fabric = published.watts - model.staticWatts - hbmWatts(tokensPerSecond * bytesPerToken, model);
   const size = sizeInLuts({ ...memories, lut: published.lut, dsp: published.dsp }, model);
-  return fabric / (size * withIdle(arrayActivity, model.idleShare));
+  return fabric / (size * powerShare(activity, 1, model));
 }
 
 /**
- * @param busy cycles of each unit in a schedule of `cycles`
  * @param memories what the calibration takes for the published design's memories
  */
 export function powerOf(
   modules: readonly Module[],
-  busy: BusyCycles,
-  cycles: number,
+  { busy, clocked, cycles }: Pick<Timeline, "busy" | "clocked" | "cycles">,
   hbmBytesPerSecond: number,
   clockMHz: number,
   memories: Resources,
   model: PowerModel = powerModel,
 ): Watts {
-  const luts = modules.reduce((sum, { units, gated, resources }) => {
-    const activity = units.length === 0 ? 1 : units.reduce((all, unit) => all + busy[unit], 0) / cycles;
-    return (
-      sum + sizeInLuts(resources, model) * withIdle(activity, gated ? model.gatedIdleShare : model.idleShare)
-    );
+  const luts = modules.reduce((sum, { units, clock, resources }) => {
+    const activity = units.reduce((all, unit) => all + busy[unit], 0) / cycles;
+    const running = clock === undefined ? 1 : clocked[clock] / cycles;
+    return sum + sizeInLuts(resources, model) * powerShare(activity, running, model);
   }, 0);
   const hbm = hbmWatts(hbmBytesPerSecond, model);
   const fabric = luts * calibratedWattsPerLut(memories, model) * (clockMHz / published.clockMHz);

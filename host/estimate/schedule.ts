@@ -37,60 +37,99 @@ export function transfer(beats: number, { beatsPer10kCycles }: TimingParameters)
   return Math.ceil((beats * 10_000) / beatsPer10kCycles);
 }
 
-/** The beats of one stream (weights, cache, or both where they share channels) through its prefetch buffer. */
-class Stream {
-  readonly #p: TimingParameters;
-  /** When the channels have delivered all that was asked of them. */
+/** Channels that work side by side, alike: when they have delivered all that was asked of them. */
+interface Wire {
   free: number;
+}
+
+/** What an engine takes from a FIFO: so many beats, from a time on, in so many cycles if it never waits. */
+interface Use {
+  readonly beats: number;
+  readonly start: number;
+  readonly compute: number;
+}
+
+/** The beats of weights or of the cache through the FIFO between a channel and its engines. */
+class Fifo {
+  readonly #p: TimingParameters;
+  readonly #wire: Wire;
+  readonly #depth: number;
   #beats = 0;
   /** Least distance of an arrival from the time that the beats up to it take on the wire. */
   #lag = Number.NEGATIVE_INFINITY;
 
-  constructor(parameters: TimingParameters) {
+  constructor(parameters: TimingParameters, wire: Wire, depth: number) {
     this.#p = parameters;
-    this.free = parameters.jobLatency;
+    this.#wire = wire;
+    this.#depth = depth;
   }
 
   /**
-   * Fetches beats that are used from `use` on, and no earlier than `earliest`. At that time the buffer holds at
-   * most its depth, of these beats and later ones; so the n-th beat from here on comes (n - depth) beats later.
-   * @returns when the last of them is there
+   * Fetches the beats of a use, no earlier than `earliest`. When the use starts the FIFO holds at most its depth, of these
+   * beats and later ones; so the n-th beat from here on comes (n - depth) beats later, or as requests find room.
+   * @returns when the engine is done with them
    */
-  fetch(beats: number, use: number, earliest = 0): number {
+  take(use: Use, earliest = 0): number {
+    const { beats, start, compute } = use;
     const p = this.#p;
-    this.#lag = Math.max(this.#lag, use - transfer(this.#beats + p.prefetchBeats, p));
+    const wire = this.#wire;
+    this.#lag = Math.max(this.#lag, start - transfer(this.#beats + this.#depth, p));
     this.#beats += beats;
-    const streamed = Math.max(this.free, earliest) + transfer(beats, p);
-    this.free = Math.max(streamed, transfer(this.#beats, p) + this.#lag);
-    return this.free + p.readLatency;
+    const asked = Math.max(wire.free, earliest);
+    const begun = Math.max(start, asked + transfer(Math.min(beats, p.burstBeats), p) + p.readLatency);
+    wire.free = Math.max(asked + transfer(beats, p), transfer(this.#beats, p) + this.#lag);
+    const late = beats - this.#depth;
+    if (late > 0) wire.free = Math.max(wire.free, start + this.#shallow(late, use));
+    const done = Math.max(begun + compute, wire.free + p.readLatency);
+    // Where the engine is slower than its beats come, the last of them find room only as it goes.
+    if (late > 0) wire.free = Math.max(wire.free, begun + Math.floor((compute * late) / beats));
+    return done;
   }
 
-  /** Where an engine that takes beats from `start` on is slower than they come, the last find room only as it goes. */
-  hold(beats: number, start: number, compute: number): void {
-    const late = beats - this.#p.prefetchBeats;
-    if (late > 0) this.free = Math.max(this.free, start + Math.floor((compute * late) / beats));
+  /**
+   * Cycles until the last of `late` beats, for which the FIFO has no room at first, is on its way. A request's room is
+   * taken until its beats are worked off, so that no more than the FIFO has room for can be made in such a round trip; and
+   * a FIFO that covers nothing else passes the channels' refreshes on to the engine. Half of them: while it waits for one
+   * channel, the others catch up. The half is fitted to the simulation.
+   */
+  #shallow(late: number, { beats, compute }: Use): number {
+    const { burstBeats, readLatency, refreshInterval, refreshCycles, refreshTimes } = this.#p;
+    const burst = transfer(burstBeats, this.#p);
+    const peak = Math.floor((burst * (refreshInterval - refreshCycles)) / refreshInterval);
+    const array = Math.ceil((compute * burstBeats) / beats);
+    const trip = peak + readLatency + array;
+    const requests = Math.floor(this.#depth / burstBeats);
+    const pace = Math.max(peak, array, Math.ceil(trip / requests));
+    // A refresh costs nothing while no request is made, nor what the FIFO has in store.
+    const share = Math.min(2 * trip, 2 * requests * peak + refreshCycles);
+    const stopped = Math.floor((refreshCycles * share) / (2 * trip)) - (requests * pace - trip);
+    const lost = refreshTimes * Math.floor(Math.max(0, stopped) / 2);
+    const paced = Math.ceil((late * pace * refreshInterval) / (burstBeats * (refreshInterval - lost)));
+    return paced + burst + array;
   }
 }
 
 /**
  * The schedule of one job (docs/timing.md): descriptors compute in order; HBM fetches in the same order, ahead of
- * the computing by at most the prefetch buffer, except that a cache is fetched only once it is written. The same
+ * the computing by at most what the FIFOs hold, except that a cache is fetched only once it is written. The same
  * whole numbers as `timing::Schedule` of hls/include/accllm/timing.hpp; a test compares the two.
  */
 export class Schedule {
   readonly #p: TimingParameters;
   /** When the last descriptor's results are there. */
   #end = 0;
-  readonly #weights: Stream;
-  readonly #cache: Stream;
+  readonly #weights: Fifo;
+  readonly #cache: Fifo;
   #started = false;
   /** When the queries of the next attention were complete, where that was before k and v. */
   #queriesAt: number | undefined;
 
   constructor(parameters: TimingParameters) {
     this.#p = parameters;
-    this.#weights = new Stream(parameters);
-    this.#cache = parameters.sharedChannels ? this.#weights : new Stream(parameters);
+    const { jobLatency, prefetchBeats, cacheBeats, sharedChannels } = parameters;
+    const wire = { free: jobLatency };
+    this.#weights = new Fifo(parameters, wire, prefetchBeats);
+    this.#cache = new Fifo(parameters, sharedChannels ? wire : { free: jobLatency }, cacheBeats);
   }
 
   /** Length of the schedule so far, in cycles. */
@@ -119,25 +158,19 @@ export class Schedule {
   #matrix({ beats, compute, feed, keys }: Work & { kind: "matrix" }): void {
     const { matrixLatency } = this.#p;
     if (keys) this.#queriesAt = this.#end;
-    const start = this.#end + feed;
-    const arrived = this.#weights.fetch(beats, start);
-    this.#end = Math.max(start + compute, arrived) + matrixLatency;
-    this.#weights.hold(beats, start, compute);
+    this.#end = this.#weights.take({ beats, start: this.#end + feed, compute }) + matrixLatency;
   }
 
   #attention(work: Work & { kind: "attention" }): void {
     const { cacheWriteLatency, attentionLatency } = this.#p;
     // Keys of this token are in the cache only when the descriptor before has ended.
     const start = this.#end;
-    const query = start + work.before;
-    const early = work.ahead ? this.#queriesAt : undefined;
-    const mean = (early === undefined ? query : early + work.before) + work.mean;
+    const made = (work.ahead ? (this.#queriesAt ?? start) : start) + work.before;
     this.#queriesAt = undefined;
-    const keys = this.#cache.fetch(work.keyBeats, query, start + cacheWriteLatency);
-    this.#cache.hold(work.keyBeats, query, work.keyCompute);
-    const values = Math.max(query + work.keyCompute, mean, keys) + work.exponentials;
-    const arrived = this.#cache.fetch(work.valueBeats, values, start);
-    this.#cache.hold(work.valueBeats, values, work.valueCompute);
-    this.#end = Math.max(values + work.valueCompute, arrived) + work.behind + attentionLatency;
+    const keys = { beats: work.keyBeats, start: Math.max(start, made), compute: work.keyCompute };
+    const multiplied = this.#cache.take(keys, start + cacheWriteLatency);
+    const scored = Math.max(multiplied, made + work.mean) + work.exponentials;
+    const values = { beats: work.valueBeats, start: scored, compute: work.valueCompute };
+    this.#end = this.#cache.take(values, start) + work.behind + attentionLatency;
   }
 }

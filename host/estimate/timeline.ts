@@ -1,5 +1,5 @@
 import type { Operation } from "../../quant/format/command.ts";
-import { beatBytes, limits } from "../../quant/format/limits.ts";
+import { beatBytes, limits, tileRows } from "../../quant/format/limits.ts";
 import type { TimingParameters } from "../../quant/format/timing.ts";
 import { weightFormats } from "../../quant/format/weight-layout.ts";
 import type { Descriptor } from "../engine/commands.ts";
@@ -30,6 +30,20 @@ export interface BusyCycles {
   readonly mean: number;
   /** Float units, exponentials of attention included. */
   readonly float: number;
+  /** What ends the rows of matrices and takes them in, a tile and token a clock. */
+  readonly rows: number;
+  /** Commands and control: the time in which descriptors are started and ended. */
+  readonly control: number;
+}
+
+/** Cycles in which the clocks run that can be stopped (hls/dataflow/gate.hpp, hls/rtl/second_bank.v). */
+export interface ClockedCycles {
+  /** While a matrix needs the further banks. */
+  readonly secondBank: number;
+  /** While there is attention. */
+  readonly attention: number;
+  /** While queries for the key means come, and while there are terms to make of them. */
+  readonly mean: number;
 }
 
 /** One job on the modelled accelerator. */
@@ -38,6 +52,7 @@ export interface Timeline {
   /** By how much each operation moves the end of the schedule; their sum is `cycles`. */
   readonly byOperation: Readonly<Partial<Record<Operation, number>>>;
   readonly busy: BusyCycles;
+  readonly clocked: ClockedCycles;
   /** Bytes moved in HBM: weights, keys and values read, keys and values written. */
   readonly bytes: { readonly weights: number; readonly kvRead: number; readonly kvWritten: number };
   /** int8 x plane, and int8 x 4-bit products. */
@@ -50,18 +65,27 @@ export function timeline(descriptors: readonly Descriptor[], job: JobShape, desi
   const channels = { weight: platform.weightChannels, kv: platform.kvChannels };
   const schedule = new Schedule(parameters);
   const byOperation: Partial<Record<Operation, number>> = {};
-  const busy = { hbm: 0, array: 0, secondBank: 0, attention: 0, mean: 0, float: 0 };
+  const busy = { hbm: 0, array: 0, secondBank: 0, attention: 0, mean: 0, float: 0, rows: 0, control: 0 };
+  const clocked = { secondBank: 0, attention: 0, mean: 0 };
   const stream = new DescriptorWork(job, channels, parameters);
   const bytes = { weights: 0, kvRead: 0, kvWritten: 0 };
   const products = { plane: 0, attention: 0 };
   for (const descriptor of descriptors) {
     const work = stream.next(descriptor);
     const { operation } = descriptor;
-    byOperation[operation] = (byOperation[operation] ?? 0) + schedule.cycles(work);
-    for (const item of work) addBusy(busy, item, secondBankShare(descriptor, job, parameters), design);
+    const cycles = schedule.cycles(work);
+    byOperation[operation] = (byOperation[operation] ?? 0) + cycles;
+    const secondBank = secondBankShare(descriptor, job, parameters);
+    for (const item of work) {
+      addBusy(busy, item, secondBank, design);
+      if (item.kind === "attention" && item.mean > 0) clocked.mean += item.before + item.mean;
+    }
+    busy.rows += finishedRows(descriptor, job);
+    if (secondBank > 0) clocked.secondBank += cycles;
+    if (operation === "attend") clocked.attention += cycles;
     addTraffic(descriptor, job, work, channels, parameters, bytes, products);
   }
-  return { cycles: schedule.end, byOperation, busy, bytes, products };
+  return { cycles: schedule.end, byOperation, busy, clocked, bytes, products };
 }
 
 /** Share of a matrix's turns in which the further banks have something to do. */
@@ -75,6 +99,13 @@ function secondBankShare(descriptor: Descriptor, job: JobShape, p: TimingParamet
   return Math.max(0, all - turns) / (turns * (p.arrayBanks - 1));
 }
 
+/** Clocks in which finished rows leave, four of one token or two in each. */
+function finishedRows({ operation, fields }: Descriptor, job: JobShape): number {
+  if (operation !== "matmul" && operation !== "logits") return 0;
+  const tokens = operation === "logits" ? job.tokens - job.firstLogit : job.tokens;
+  return Math.ceil(fields.rows / tileRows) * tokens;
+}
+
 function addBusy(
   busy: Record<keyof BusyCycles, number>,
   work: Work,
@@ -85,13 +116,16 @@ function addBusy(
     busy.hbm += transfer(work.beats, parameters);
     busy.array += work.compute;
     busy.secondBank += work.compute * secondBank;
+    busy.control += parameters.matrixLatency;
   } else if (work.kind === "attention") {
     busy.hbm += transfer(work.keyBeats + work.valueBeats, parameters);
     busy.attention += work.keyCompute + work.valueCompute;
     busy.mean += work.mean;
     busy.float += work.before + work.behind + work.exponentials;
+    busy.control += parameters.attentionLatency;
   } else {
     busy.float += work.before;
+    busy.control += parameters.elementwiseLatency;
   }
 }
 

@@ -15,6 +15,8 @@ export const unitCosts = {
   rowDecoderLut: 121,
   /** Measured: bank_operands.v, a multiplier's choice between weights, keys and values. */
   bankOperandLut: 17,
+  /** Those of them whose outputs are zero in a matrix: the middle bits of two codes of four. */
+  cacheOperandLut: 4,
   /** A row's sum for each bank: zero-point and scale, 27 x 18 products, the second with the 48-bit accumulator. */
   rowSum: {
     ff: 96,
@@ -55,15 +57,15 @@ export const unitCosts = {
     blockSumsLut: 680,
     /** Assumption: eight shifters and 50-bit adders, as a block of sixteen keys leaves sixteen clocks for them. */
     shiftAddLut: 1200,
-    /** Mean term, score, weighted scale and minimum of a key. */
-    floatsPerKey: 4,
+    /** Score, weighted scale and minimum of a key. */
+    floatsPerKey: 3,
   },
   /** Operators of a lane of the float units: gains, RoPE, key means, quantization. */
   floatLane: { multiplies: 4, adds: 4, converts: 2 },
   /** Additions of an element on its way through a Hadamard rotation of 128: one in each of seven stages. */
   hadamardStages: 7,
-  /** Operators a row of a result: x + y and its square, silu(g) u. */
-  rowLane: { multiplies: 4, adds: 3 },
+  /** Operators a row of a result: its bias, x + y and its square, silu(g) u. */
+  rowLane: { multiplies: 4, adds: 4 },
   /** Assumption: command fetch, descriptor checks, dispatch, counters, the register slave. */
   control: { lut: 10_000, ff: 12_000, dsp: 0, bram36: 8, uram: 0 },
   /** Assumption: pipelined data paths hold about 1.2 FF a LUT. */

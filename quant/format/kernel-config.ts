@@ -36,8 +36,8 @@ const shared = {
   lanes: timingParameters.attentionLanes,
   centeringHeads: timingParameters.meanHeads,
   arrayBanks: timingParameters.arrayBanks,
-  dspSecondBanks: 8,
-  keyFifo: 64,
+  dspSecondBanks: 9,
+  keyFifo: timingParameters.cacheBeats / 2,
   commandFifo: 16,
   chainFifo: 4,
 } as const;

@@ -9,10 +9,18 @@ export interface TimingParameters {
    * at the kernel's clock; a 512-bit port takes at most 10,000.
    */
   readonly beatsPer10kCycles: number;
+  /** How often a channel stops for a refresh, and for how long ({@link refreshAt}). Assumption: at four different times. */
+  readonly refreshInterval: number;
+  readonly refreshCycles: number;
+  readonly refreshTimes: number;
   /** From a request to its first beat, through the controller, the crossbar and the port's FIFO. Assumption. */
   readonly readLatency: number;
-  /** Beats of a channel that are fetched ahead of their use, shared by consecutive descriptors: eight URAM a channel. */
+  /** Beats of a read request: 4 KiB, the most that AXI lets one ask for. It is made once the FIFO has room for all. */
+  readonly burstBeats: number;
+  /** Beats of weights that a channel fetches ahead of their use, over consecutive descriptors: eight URAM a channel. */
   readonly prefetchBeats: number;
+  /** The same of the cache, in FIFOs behind the channel and in front of the lane: block RAMs of 512 words each. */
+  readonly cacheBeats: number;
   /** Whether weights and cache lie in the same channels (1) or in channels of their own (0). */
   readonly sharedChannels: number;
   /** Banks of 64 packed multipliers behind a weight channel: one takes a 2:4 beat with one token, or half a dense one. */
@@ -50,8 +58,13 @@ export interface TimingParameters {
 /** The design for the U280 at 225 MHz. */
 export const timingParameters: TimingParameters = {
   beatsPer10kCycles: 9184,
+  refreshInterval: 878,
+  refreshCycles: 70,
+  refreshTimes: 4,
   readLatency: 64,
+  burstBeats: 64,
   prefetchBeats: 4096,
+  cacheBeats: 1024,
   sharedChannels: 1,
   arrayBanks: 2,
   attentionLanes: 32,
@@ -73,6 +86,15 @@ export const timingParameters: TimingParameters = {
 
 /** Share of a channel's peak that sequential reads reach (Shuhai, arXiv 2005.04324: 425 of 460 GB/s). */
 export const burstEfficiency = 0.92;
+
+/**
+ * Refreshes at a clock: every 3.9 us (tREFI of JESD235), for as long as the burst efficiency lacks, 0.31 us, which is within
+ * what HBM2 dies need (tRFC of 0.26 to 0.35 us).
+ */
+export function refreshAt(clockMHz: number): { refreshInterval: number; refreshCycles: number } {
+  const refreshInterval = Math.round(3.9 * clockMHz);
+  return { refreshInterval, refreshCycles: Math.round(refreshInterval * (1 - burstEfficiency)) };
+}
 
 /** {@link TimingParameters.beatsPer10kCycles} of a channel at a clock. */
 export function channelRate(channelBytesPerSecond: number, clockMHz: number, beatBytes: number): number {

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <algorithm>
-
-#include "accllm/descriptor.hpp"
-#include "accllm/ports.hpp"
+#include "accllm/timing_work.hpp"
 
 /// \file
 /// MODELLED cycles on the U280. No figure from a card or from Vitis stands behind this. The formulas are
@@ -12,209 +9,66 @@
 
 namespace accel::timing {
 
-namespace parameter = timing_parameter;
-
-constexpr uint64_t ceil64(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
-
 /// Cycles in which an HBM channel delivers `beats`.
 constexpr uint64_t transfer(uint64_t beats) { return ceil64(beats * 10000, parameter::beats_per10k_cycles); }
 
-/// What one descriptor asks of the engines and of the busiest HBM channel.
-struct Work {
-  enum class Kind { none, matrix, attention, elementwise } kind = Kind::none;
-  /// Matrix: beats of weights, cycles of the arrays, and those in which their feed gets the codes. `keys`:
-  /// this is the matrix behind which the queries are complete.
-  uint64_t beats = 0;
-  uint64_t compute = 0;
-  uint64_t feed = 0;
-  bool keys = false;
-  /// Attention: beats' time of keys and values in the busiest channel, cycles of the lanes over each.
-  uint64_t key_beats = 0;
-  uint64_t value_beats = 0;
-  uint64_t key_compute = 0;
-  uint64_t value_compute = 0;
-  /// The key-mean term, and the exponentials.
-  uint64_t mean = 0;
-  uint64_t exponentials = 0;
-  /// Float units: before the keys and behind the values in attention; elementwise work is all `before`.
-  uint64_t before = 0;
-  uint64_t behind = 0;
-  /// Attention of the job's first token, whose queries are made before k and v.
-  bool ahead = false;
+/// What an engine takes from a FIFO: so many beats, from a time on, in so many cycles if it never waits.
+struct Use {
+  uint64_t beats;
+  uint64_t start;
+  uint64_t compute;
 };
 
-inline uint64_t pass(uint64_t length) { return ceil64(length, parameter::float_lanes); }
-
-/// Waves of an attend descriptor and lanes of the first, as dataflow::Waves.
-struct WaveCount {
-  uint64_t count;
-  uint64_t lanes;
-
-  WaveCount(uint64_t heads, uint64_t kv_heads, uint64_t kv_channels) {
-    const uint64_t group = heads / kv_heads;
-    const uint64_t fit = group < parameter::attention_lanes ? parameter::attention_lanes / group : 1;
-    const uint64_t most = std::min(fit, kv_channels);
-    uint64_t together = 1;
-    while (2 * together <= most) together *= 2;
-    count = ceil64(kv_heads, together) * ceil64(group, parameter::attention_lanes);
-    lanes = together * std::min<uint64_t>(group, parameter::attention_lanes);
-  }
-};
-
-/// One token's attention over `slots` slots of the cache.
-inline Work attention(const Descriptor& d, uint64_t slots, uint32_t channels, bool ahead) {
-  const CacheShape c = cache_shape(d, channels);
-  const uint64_t heads = d.field(field::attend::heads);
-  const WaveCount waves(heads, c.kv_heads, channels);
-  const uint64_t blocks = ceil64(slots, kv_block_slots);
-  const uint64_t codes = c.block_beats - 1;
-  Work w;
-  w.kind = Work::Kind::attention;
-  w.key_beats = waves.count * blocks * (codes + 1);
-  w.value_beats = waves.count * blocks * (codes + parameter::scale_beat_time);
-  w.key_compute = waves.count * blocks * std::max<uint64_t>(codes + 1, kv_block_slots);
-  w.value_compute = waves.count * (blocks + 1) * std::max<uint64_t>(codes, kv_block_slots);
-  w.mean = d.has(flag::centered)
-               ? waves.count * blocks * kv_block_slots * ceil64(waves.lanes, parameter::mean_heads)
-               : 0;
-  w.exponentials = waves.count * blocks * kv_block_slots;
-  w.before = waves.lanes * parameter::head_cycles * parameter::query_passes;
-  w.behind = waves.lanes * parameter::head_cycles * parameter::output_passes + pass(heads * c.head_dim);
-  w.ahead = ahead;
-  return w;
-}
-
-/// Work of the descriptors of one job in their order.
-class WorkOfJob {
+/// The beats of weights or of the cache through the FIFO between a channel and its engines. `wire`: when the
+/// channel has delivered all that was asked of it.
+template <uint64_t Depth>
+class Fifo {
  public:
-  /// Work of the next descriptor for one token (attention) or for the whole job (all others). To be told of
-  /// each descriptor once: `token` counts within it.
-  Work next(const Descriptor& d, const Job& job, uint32_t token, const Ports& ports) {
-    if (token == 0) {
-      taken_ = taken_along(d);
-      previous_ = d;
-      there_is_previous_ = true;
-    }
-    const uint64_t first = d.has(flag::head) ? job.first_logit : 0;
-    const uint64_t tokens = job.tokens - first;
-    if (tokens == 0) return {};
-    switch (d.operation()) {
-      case operation::embed:
-        squares_ = false;
-        return elementwise(tokens * pass(d.field(field::embed::hidden)));
-      case operation::norm: {
-        const uint64_t length = d.field(field::norm::length);
-        const uint64_t squares = squares_ ? 0 : ceil64(length, parameter::row_lanes);
-        squares_ = false;
-        codes_held_ = false;
-        return elementwise(tokens * (squares + parameter::norm_passes * pass(length)));
-      }
-      case operation::matmul:
-      case operation::logits:
-        return matrix(d, first, tokens, ports.weight_channels);
-      case operation::rope_kv:
-        return elementwise(tokens * d.field(field::rope_kv::kv_heads) * parameter::head_cycles *
-                           parameter::rope_kv_passes);
-      case operation::attend: {
-        codes_held_ = false;
-        const Beat& record = ports.io[job.input_offset + token * job.input_stride];
-        const uint64_t position = get_word(record, token_field::position);
-        const CacheShape c = cache_shape(d, ports.kv_channels);
-        return attention(d, std::min<uint64_t>(position + 1, c.sinks + c.ring), ports.kv_channels,
-                         token == 0);
-      }
-      case operation::silu_mul: {
-        const uint64_t length = d.field(field::silu_mul::length);
-        codes_held_ = false;
-        return elementwise(tokens * ((taken_ ? 0 : ceil64(length, parameter::row_lanes)) + pass(length)));
-      }
-      case operation::add:
-        squares_ = taken_;
-        if (taken_) return {};
-        return elementwise(tokens * pass(d.field(field::add::length)));
-      default:
-        return elementwise(tokens * pass(d.field(field::dump::length)));
-    }
-  }
-
- private:
-  static Work elementwise(uint64_t cycles) {
-    Work w;
-    w.kind = Work::Kind::elementwise;
-    w.before = cycles;
-    return w;
-  }
-
-  /// Whether a descriptor is done row by row with the matrix before it.
-  bool taken_along(const Descriptor& d) const {
-    if (!there_is_previous_ || previous_.operation() != operation::matmul) return false;
-    const uint32_t destination = previous_.field(field::matmul::destination);
-    const bool fits = (d.operation() == operation::add && destination == buffer::y) ||
-                      (d.operation() == operation::silu_mul && destination == buffer::u);
-    return fits && d.field(field::add::length) == previous_.field(field::matmul::rows) &&
-           d.has(flag::head) == previous_.has(flag::head);
-  }
-
-  Work matrix(const Descriptor& d, uint64_t first, uint64_t tokens, uint32_t channels) {
-    const MatrixShape m = matrix_shape(d, channels);
-    const uint64_t turns = ceil64((m.sparse ? 1 : 2) * tokens, parameter::array_banks);
-    Work w;
-    w.kind = Work::Kind::matrix;
-    w.beats = m.beats;
-    // The finished rows of a tile leave a token a clock.
-    w.compute = std::max<uint64_t>(turns * m.beats, tokens * m.tiles * channels);
-    w.feed = codes_held_ && codes_from_ == first ? 0 : m.groups * tokens;
-    w.keys = d.operation() == operation::matmul && d.field(field::matmul::destination) == buffer::k;
-    codes_held_ = true;
-    codes_from_ = first;
-    return w;
-  }
-
-  Descriptor previous_ = {};
-  bool there_is_previous_ = false;
-  bool taken_ = false;
-  /// The squares of x are summed already.
-  bool squares_ = false;
-  /// The arrays' feed holds the codes of the tokens from here on.
-  bool codes_held_ = false;
-  uint64_t codes_from_ = 0;
-};
-
-/// The beats of one stream (weights, cache, or both where they share channels) through its prefetch buffer.
-class Stream {
- public:
-  /// When the channels have delivered all that was asked of them.
-  uint64_t free = parameter::job_latency;
-
-  /// Fetches beats that are used from `use` on, and no earlier than `earliest`. At that time the buffer holds
-  /// at most its depth, of these beats and later ones; so the n-th beat from here on comes (n - depth) beats
-  /// later. \return when the last of them is there.
-  uint64_t fetch(uint64_t beats, uint64_t use, uint64_t earliest) {
-    const int64_t lag = static_cast<int64_t>(use) -
-                        static_cast<int64_t>(transfer(beats_ + uint64_t{parameter::prefetch_beats}));
+  /// Fetches the beats of a use, no earlier than `earliest`. When the use starts the FIFO holds at most its
+  /// depth, of these beats and later ones; so the n-th beat from here on comes (n - depth) beats later, or as
+  /// requests find room. \return when the engine is done with them.
+  uint64_t take(uint64_t& wire, const Use& use, uint64_t earliest) {
+    const int64_t lag = static_cast<int64_t>(use.start) - static_cast<int64_t>(transfer(beats_ + Depth));
     lag_ = std::max(lag_, lag);
-    beats_ += beats;
-    const uint64_t streamed = std::max(free, earliest) + transfer(beats);
+    beats_ += use.beats;
+    const uint64_t asked = std::max(wire, earliest);
+    const uint64_t first = asked + transfer(std::min<uint64_t>(use.beats, parameter::burst_beats));
+    const uint64_t begun = std::max(use.start, first + parameter::read_latency);
     const int64_t refilled = static_cast<int64_t>(transfer(beats_)) + lag_;
-    free = std::max(streamed, static_cast<uint64_t>(std::max(refilled, int64_t{0})));
-    return free + parameter::read_latency;
-  }
-
-  /// Where an engine that takes beats from `start` on is slower than they come, the last find room only as it
-  /// goes.
-  void hold(uint64_t beats, uint64_t start, uint64_t compute) {
-    if (beats <= parameter::prefetch_beats) return;
-    free = std::max(free, start + compute * (beats - parameter::prefetch_beats) / beats);
+    wire = std::max(asked + transfer(use.beats), static_cast<uint64_t>(std::max(refilled, int64_t{0})));
+    const uint64_t late = use.beats > Depth ? use.beats - Depth : 0;
+    if (late > 0) wire = std::max(wire, use.start + shallow(late, use));
+    const uint64_t done = std::max(begun + use.compute, wire + parameter::read_latency);
+    // Where the engine is slower than its beats come, the last of them find room only as it goes.
+    if (late > 0) wire = std::max(wire, begun + use.compute * late / use.beats);
+    return done;
   }
 
  private:
+  /// Cycles until the last of `late` beats, for which the FIFO has no room at first, is on its way: as many
+  /// requests in a round trip as it has room for, and the refreshes that it does not cover (docs/timing.md).
+  static uint64_t shallow(uint64_t late, const Use& use) {
+    constexpr uint64_t burst = transfer(parameter::burst_beats);
+    constexpr uint64_t interval = parameter::refresh_interval;
+    constexpr uint64_t refresh = parameter::refresh_cycles;
+    constexpr uint64_t peak = burst * (interval - refresh) / interval;
+    constexpr uint64_t requests = Depth / parameter::burst_beats;
+    const uint64_t array = ceil64(use.compute * parameter::burst_beats, use.beats);
+    const uint64_t trip = peak + parameter::read_latency + array;
+    const uint64_t pace = std::max({peak, array, ceil64(trip, requests)});
+    const uint64_t stopped = refresh * std::min(2 * trip, 2 * requests * peak + refresh) / (2 * trip);
+    const uint64_t spare = requests * pace - trip;
+    const uint64_t lost = stopped > spare ? parameter::refresh_times * ((stopped - spare) / 2) : 0;
+    return ceil64(late * pace * interval, parameter::burst_beats * (interval - lost)) + burst + array;
+  }
+
   uint64_t beats_ = 0;
   /// Least distance of an arrival from the time that the beats up to it take on the wire.
   int64_t lag_ = INT64_MIN / 2;
 };
 
 /// The schedule of one job. Descriptors compute in order; HBM fetches in the same order, ahead of the
-/// computing by at most the prefetch buffer, except that a cache is fetched only once it is written.
+/// computing by at most what the FIFOs hold, except that a cache is fetched only once it is written.
 class Schedule {
  public:
   /// Executes the next descriptor. \return by how many cycles it moves the end of the schedule, so that the
@@ -249,25 +103,20 @@ class Schedule {
       queries_at_ = end_;
       queries_early_ = true;
     }
-    const uint64_t start = end_ + w.feed;
-    const uint64_t arrived = weights_.fetch(w.beats, start, 0);
-    end_ = std::max(start + w.compute, arrived) + parameter::matrix_latency;
-    weights_.hold(w.beats, start, w.compute);
+    end_ = weights_.take(wire_, {w.beats, end_ + w.feed, w.compute}, 0) + parameter::matrix_latency;
   }
 
   void attention_step(const Work& w) {
-    Stream& cache = parameter::shared_channels != 0 ? weights_ : cache_;
+    uint64_t& wire = parameter::shared_channels != 0 ? wire_ : cache_wire_;
     // Keys of this token are in the cache only when the descriptor before has ended.
     const uint64_t start = end_;
-    const uint64_t query = start + w.before;
-    const uint64_t mean = (w.ahead && queries_early_ ? queries_at_ + w.before : query) + w.mean;
+    const uint64_t made = (w.ahead && queries_early_ ? queries_at_ : start) + w.before;
     queries_early_ = false;
-    const uint64_t keys = cache.fetch(w.key_beats, query, start + parameter::cache_write_latency);
-    cache.hold(w.key_beats, query, w.key_compute);
-    const uint64_t values = std::max({query + w.key_compute, mean, keys}) + w.exponentials;
-    const uint64_t arrived = cache.fetch(w.value_beats, values, start);
-    cache.hold(w.value_beats, values, w.value_compute);
-    end_ = std::max(values + w.value_compute, arrived) + w.behind + parameter::attention_latency;
+    const Use keys = {w.key_beats, std::max(start, made), w.key_compute};
+    const uint64_t multiplied = cache_.take(wire, keys, start + parameter::cache_write_latency);
+    const uint64_t scored = std::max(multiplied, made + w.mean) + w.exponentials;
+    end_ = cache_.take(wire, {w.value_beats, scored, w.value_compute}, start) + w.behind +
+           parameter::attention_latency;
   }
 
   WorkOfJob work_;
@@ -276,8 +125,10 @@ class Schedule {
   /// When the queries of the next attention were complete, where that was before k and v.
   uint64_t queries_at_ = 0;
   bool queries_early_ = false;
-  Stream weights_;
-  Stream cache_;
+  uint64_t wire_ = parameter::job_latency;
+  uint64_t cache_wire_ = parameter::job_latency;
+  Fifo<parameter::prefetch_beats> weights_;
+  Fifo<parameter::cache_beats> cache_;
 };
 
 }  // namespace accel::timing

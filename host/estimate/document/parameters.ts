@@ -8,11 +8,25 @@ export const parameterNotes: Readonly<
     "beats of 64 bytes that a channel delivers in 10,000 cycles",
     "92 % of 14.375 GB/s at 225 MHz; Shuhai, arXiv 2005.04324, measured 425 of 460 GB/s",
   ],
+  refreshInterval: ["cycles from refresh to refresh of a channel", "3.9 us, tREFI of JESD235"],
+  refreshCycles: [
+    "cycles that a refresh takes",
+    "what the rate above lacks to the peak: 8 % of the interval",
+  ],
+  refreshTimes: ["different times at which channels refresh", "assumption"],
   readLatency: [
     "cycles from a request to its first beat",
     "assumption: 280 ns through controller, crossbar and port",
   ],
-  prefetchBeats: ["beats a channel fetches ahead", "design: the depth of the eight URAMs that make 512 bits"],
+  burstBeats: ["beats of a read request, made once the FIFO has room for all", "AXI's 4 KiB"],
+  prefetchBeats: [
+    "beats of weights a channel fetches ahead",
+    "design: the depth of the eight URAMs that make 512 bits",
+  ],
+  cacheBeats: [
+    "the same of the cache",
+    "design: FIFOs behind the channel and in front of the lane, each the depth of the eight BRAMs that make 512 bits",
+  ],
   sharedChannels: ["weights and cache in the same channels", "design"],
   arrayBanks: [
     "banks of 64 multipliers behind a channel",

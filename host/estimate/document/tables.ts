@@ -83,7 +83,9 @@ async function layouts(): Promise<string> {
     ["26 weights + 6 cache, separate", { channels: 26, kvChannels: 6, parameters: { sharedChannels: 0 } }],
     ["28 shared", { channels: 28 }],
     ["**32 shared**", {}],
-    ["32 shared, FIFO of 512 beats", { parameters: { prefetchBeats: 512 } }],
+    ["32 shared, weights in a FIFO of 512 beats", { parameters: { prefetchBeats: 512 } }],
+    ["32 shared, weights in a FIFO of 256 beats", { parameters: { prefetchBeats: 256 } }],
+    ["32 shared, cache in FIFOs of 128 beats", { parameters: { cacheBeats: 128 } }],
   ];
   const rows: Row[] = [];
   for (const [name, change] of cases) {
@@ -133,7 +135,7 @@ async function comparison(): Promise<string> {
     [
       "token/J",
       energy.toFixed(2),
-      (theirs.tokensPerSecond / published.watts).toFixed(2),
+      `${energy.toFixed(2)} (calibrated)`,
       ...[oursAlike, ours].map((e) => e.tokensPerJoule.toFixed(2)),
     ],
     [

@@ -20,8 +20,8 @@ struct u280 {
   static constexpr uint32_t lanes = 32;
   static constexpr uint32_t centering_heads = 16;
   static constexpr uint32_t array_banks = 2;
-  static constexpr uint32_t dsp_second_banks = 8;
-  static constexpr uint32_t key_fifo = 64;
+  static constexpr uint32_t dsp_second_banks = 9;
+  static constexpr uint32_t key_fifo = 512;
   static constexpr uint32_t command_fifo = 16;
   static constexpr uint32_t chain_fifo = 4;
   static constexpr uint32_t weight_channels = 32;
@@ -44,8 +44,8 @@ struct u55c {
   static constexpr uint32_t lanes = 32;
   static constexpr uint32_t centering_heads = 16;
   static constexpr uint32_t array_banks = 2;
-  static constexpr uint32_t dsp_second_banks = 8;
-  static constexpr uint32_t key_fifo = 64;
+  static constexpr uint32_t dsp_second_banks = 9;
+  static constexpr uint32_t key_fifo = 512;
   static constexpr uint32_t command_fifo = 16;
   static constexpr uint32_t chain_fifo = 4;
   static constexpr uint32_t weight_channels = 30;

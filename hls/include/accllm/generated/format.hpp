@@ -179,8 +179,13 @@ constexpr uint32_t measured = 2;
 
 namespace timing_parameter {
 constexpr uint32_t beats_per10k_cycles = 9184;
+constexpr uint32_t refresh_interval = 878;
+constexpr uint32_t refresh_cycles = 70;
+constexpr uint32_t refresh_times = 4;
 constexpr uint32_t read_latency = 64;
+constexpr uint32_t burst_beats = 64;
 constexpr uint32_t prefetch_beats = 4096;
+constexpr uint32_t cache_beats = 1024;
 constexpr uint32_t shared_channels = 1;
 constexpr uint32_t array_banks = 2;
 constexpr uint32_t attention_lanes = 32;
