@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { afterAll, describe, expect, it } from "vitest";
 import { designOf } from "../../host/estimate/design.ts";
 import { bankMultipliers, designModules } from "../../host/estimate/resources.ts";
+import { unitCosts } from "../../host/estimate/unit-costs.ts";
 import { tileRows } from "../../quant/format/limits.ts";
 
 /** The resource model counts the multipliers and memories that the dataflow kernel is compiled with. */
@@ -36,9 +37,27 @@ describe.skipIf(spawnSync("g++", ["--version"]).status !== 0)("the U280's design
     expect(built.rowSums).toBe(tileRows * built.banks!);
     expect(built.banks).toBe(design.parameters.arrayBanks);
     expect(modules.get("key-mean term")!.dsp).toBe(built.meanProducts);
+    expect(modules.get("row results")!.dsp).toBe(built.resultRows! * 2 * 2 * unitCosts.floatMultiply.dsp);
+    expect(design.parameters.rowLanes).toBe(built.resultRows);
     expect(design.parameters.attentionLanes).toBe(built.lanes);
-    expect(design.parameters.prefetchBeats).toBe(built.weightFifoBeats);
+    // Second banks that are not made of DSPs are made of LUTs.
+    const lutBanks = built.weightChannels! * (built.banks! - 1) - built.dspSecondBanks!;
+    const lutBank = 4 * unitCosts.lutGroup.lut + unitCosts.bankLut;
+    expect(modules.get("array, further banks (LUT)")!.lut).toBe(lutBanks * lutBank);
+    expect(design.platform.weightChannels).toBe(built.weightChannels);
+    expect(design.platform.kvChannels).toBe(built.kvChannels);
+    // A beat is eight URAMs or BRAMs wide, 4,096 and 512 words deep.
+    const { prefetchBeats, cacheBeats } = design.parameters;
+    expect(prefetchBeats).toBe(built.weightFifoBeats);
+    expect(modules.get("weight FIFOs")!.uram).toBe((8 * built.weightChannels! * prefetchBeats) / 4096);
+    expect(cacheBeats).toBe(built.keyFifoBeats! + built.codeFifoBeats!);
+    const blocks = (beats: number) => 8 * Math.ceil(beats / 512);
+    const cacheBlocks =
+      built.kvChannels! * blocks(built.keyFifoBeats!) + built.lanes! * blocks(built.codeFifoBeats!);
+    const meanBlocks = built.lanes! * Math.ceil(built.meanFifo! / 1024);
+    expect(modules.get("FIFOs of cache, codes and means")!.bram36).toBe(cacheBlocks + meanBlocks);
     expect(design.kernel.limits.slots).toBe(built.slots);
+    expect(design.kernel.limits.span + 1).toBe(built.distances);
     expect(design.kernel.limits.hidden).toBe(built.hidden);
     const { columns, blockTokens } = design.kernel.limits;
     expect(built.activationBytes).toBe(2 * columns * blockTokens * 4);

@@ -25,6 +25,11 @@ int main() {
               C::centering_heads * C::head_dim);
   std::printf("\"weightFifoBeats\": %zu, \"slots\": %zu, ", wires.weights[0].capacity,
               wires.scores[0].capacity);
+  std::printf("\"weightChannels\": %zu, \"kvChannels\": %zu, ", length(wires.weights), length(wires.cache));
+  std::printf("\"keyFifoBeats\": %zu, \"codeFifoBeats\": %zu, \"meanFifo\": %zu, ", wires.cache[0].capacity,
+              wires.cache_codes[0].capacity, wires.means[0].capacity);
+  std::printf("\"distances\": %u, \"resultRows\": %zu, ", distance_rows<C>,
+              sizeof(TileResult::value) / sizeof(float) / 2);
   std::printf("\"activationBytes\": %zu, \"hidden\": %zu}\n", sizeof(memory.act.g) + sizeof(memory.act.u),
               sizeof(memory.act.x) / sizeof(float) / C::block_tokens);
   return 0;
