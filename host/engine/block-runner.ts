@@ -40,7 +40,7 @@ export class BlockRunner {
   readonly #vocabulary: number;
   readonly #hiddenSize: number;
   readonly #frequencies: Float64Array;
-  readonly #args: Record<string, KernelArgument>;
+  readonly #args: Readonly<Record<string, KernelArgument>>;
 
   constructor(
     memory: DeviceMemory,
@@ -53,7 +53,7 @@ export class BlockRunner {
     this.#vocabulary = model.vocabSize;
     this.#hiddenSize = model.hiddenSize;
     this.#frequencies = frequencies;
-    this.#args = { ...Object.fromEntries(memory.buffers), job: plan.io.jobOffset };
+    this.#args = Object.freeze({ ...Object.fromEntries(memory.buffers), job: plan.io.jobOffset });
   }
 
   /** Sends the command streams, which stay there for all runs. */

@@ -45,6 +45,7 @@ export class Session implements TokenSession {
   readonly #runner: BlockRunner;
   readonly #kv: KvMemory;
   readonly #finalNorm: FinalNorm;
+  readonly #timeoutMs: (tokens: number) => number | undefined;
   readonly #calls = new Exclusive();
   #freed = false;
   #position = 0;
@@ -93,6 +94,8 @@ export class Session implements TokenSession {
     this.plan = plan;
     this.deviceName = options.device.name;
     this.engine = options.engine ?? /\(([^)]+)\)/.exec(options.device.name)?.[1] ?? "xrt";
+    this.#timeoutMs =
+      options.timeoutMs === undefined ? cpuTimeoutMs(this.engine, header.tensors) : () => options.timeoutMs;
     this.vocabSize = header.model.vocabSize;
     this.layers = header.model.layers;
     this.power = options.device.power;
@@ -246,14 +249,13 @@ export class Session implements TokenSession {
     { first, signal, result = "logits", take }: BlocksOptions,
   ): Promise<void> {
     this.#checkTokens(ids);
-    const { tensors } = this.#options.image.header;
     for (let start = 0; start < ids.length; start += limits.blockTokens) {
       throwIfAborted(signal);
       const tokens = ids.slice(start, start + limits.blockTokens);
       const firstLogit = Math.min(tokens.length, Math.max(0, first - start));
       const block = { tokens, position: this.#position, firstLogit };
       this.#last = undefined;
-      const timeoutMs = this.#options.timeoutMs ?? cpuTimeoutMs(this.engine, tensors, tokens.length);
+      const timeoutMs = this.#timeoutMs(tokens.length);
       const status = await this.#runner.run(block, { result, signal, timeoutMs });
       this.#last = { block, result, status };
       this.#modelledSeconds += this.#secondsOf(status);

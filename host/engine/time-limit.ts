@@ -8,16 +8,15 @@ const slowestProductsPerMs = 10_000;
 const simulationMs = 24 * 3_600_000;
 
 /**
- * Milliseconds after which a block counts as hung where a CPU runs the kernel, at its own pace; undefined for a card,
- * where the device's default is ample.
+ * Milliseconds after which a block of so many tokens counts as hung where a CPU runs the kernel, at its own pace;
+ * undefined for a card, where the device's default is ample.
  */
 export function cpuTimeoutMs(
   engine: string,
   tensors: readonly ImageTensor[],
-  tokens: number,
-): number | undefined {
-  if (engine === "hw_emu" || engine === "sw_emu") return simulationMs;
-  if (!ENGINES.some((name) => name === engine)) return undefined;
-  const products = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0) * tokens;
-  return 60_000 + products / slowestProductsPerMs;
+): (tokens: number) => number | undefined {
+  if (engine === "hw_emu" || engine === "sw_emu") return () => simulationMs;
+  if (!ENGINES.some((name) => name === engine)) return () => undefined;
+  const products = tensors.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  return (tokens) => 60_000 + (products * tokens) / slowestProductsPerMs;
 }

@@ -192,6 +192,37 @@ describe("emulator: faults", () => {
     await expect(run).rejects.toMatchObject({ code: "DEVICE_CLOSED" });
   });
 
+  it("frozen arguments are those of their own runs, and a buffer among them may be in use or closed", async () => {
+    const { io } = args;
+    if (io === undefined || typeof io === "number") throw new Error("no io");
+    const tables = [5, 6].map((value) => {
+      const table = kernel.allocate("table", 4096);
+      table.map()[1] = value;
+      table.sync("toDevice");
+      return table;
+    });
+    const [five, six] = tables.map((table) => Object.freeze({ ...args, table }));
+    for (const [frozen, value] of [
+      [five, 5],
+      [five, 5],
+      [six, 6],
+      [five, 5],
+    ] as const) {
+      await kernel.run(frozen!);
+      io.sync("fromDevice");
+      expect(io.map()[13]).toBe(value);
+    }
+    const stop = new AbortController();
+    const hanging = Object.freeze({ ...five, job: jobUntilCancelled });
+    const run = kernel.run(hanging, { signal: stop.signal });
+    expect(() => tables[0]!.close()).toThrowError(expect.objectContaining({ code: "BUFFER_IN_USE" }));
+    stop.abort();
+    await expect(run).rejects.toMatchObject({ code: "INTERRUPTED" });
+    await kernel.run(five!);
+    tables[0]!.close();
+    await expect(kernel.run(five!)).rejects.toMatchObject({ code: "BUFFER_CLOSED" });
+  });
+
   it("a buffer that a running kernel uses cannot be closed", async () => {
     const stop = new AbortController();
     const run = kernel.run({ ...args, job: jobUntilCancelled }, { signal: stop.signal });
