@@ -69,7 +69,7 @@ function itemsOf(
 }
 
 describe("the closed form against the simulated dataflow", () => {
-  it.each([7, 8])("agrees within 5 %% on 200 random configurations (seed %i)", (seed) => {
+  it.each([7, 8])("agrees within 5 percent on 200 random configurations (seed %i)", (seed) => {
     const errors = fc.sample(configuration, { numRuns: 200, seed }).map((c) => {
       const beatsPer10kCycles = channelRate(platforms.u280!.channelBytesPerSecond, c.clockMHz, 64);
       const p: TimingParameters = {
