@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { execa } from "execa";
 import { isCheckout, packageRoot } from "../config/paths.ts";
 import { ToolchainError } from "../errors.ts";
 import { emulatorLibraryPath, nativeFolder } from "./native.ts";
@@ -49,6 +48,8 @@ async function build(folder: string, notice: Notice): Promise<void> {
 }
 
 async function run(command: string, args: readonly string[]): Promise<void> {
+  // Its hundred modules would be a tenth of a second of every start.
+  const { execa } = await import("execa");
   const result = await execa(command, [...args], { reject: false, all: true, stdin: "ignore" });
   if (!result.failed) return;
   const lines = (result.all ?? "").split("\n").filter((line) => line.trim() !== "");

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { execa } from "execa";
 import { DeviceError } from "../../errors.ts";
 import { probeProgramPath } from "../native.ts";
 import type { DeviceAddress } from "../specification.ts";
@@ -33,6 +32,8 @@ export async function probeDevice(
     });
   }
   const name = "bdf" in address ? address.bdf : String(address.index);
+  // Its hundred modules would be a tenth of a second of every start.
+  const { execa } = await import("execa");
   const result = await execa(program, [libraryPath, name], {
     reject: false,
     timeout: probeTimeoutMs,
