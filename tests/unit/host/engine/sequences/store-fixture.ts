@@ -19,6 +19,7 @@ export const text = (length: number, first = 0) => Array.from({ length }, (_, i)
 export class Programs {
   readonly folder: string;
   readonly events: StoreEvent[] = [];
+  readonly #stores: SequenceStore[] = [];
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -28,8 +29,8 @@ export class Programs {
     return new Programs(await mkdtemp(join(tmpdir(), "accllm-sequences-")));
   }
 
-  store(options: Partial<SequenceStoreOptions> = {}): Promise<SequenceStore> {
-    return SequenceStore.open({
+  async store(options: Partial<SequenceStoreOptions> = {}): Promise<SequenceStore> {
+    const store = await SequenceStore.open({
       folder: this.folder,
       limitBytes: 1_000_000,
       key: KEY,
@@ -38,6 +39,8 @@ export class Programs {
       onEvent: (event) => void this.events.push(event),
       ...options,
     });
+    this.#stores.push(store);
+    return store;
   }
 
   /** A program that has just been started. */
@@ -55,7 +58,9 @@ export class Programs {
     return this.events.filter((event) => event.type === type).length;
   }
 
+  /** Waits for what is still being written, which would put files into a folder that is being removed. */
   async remove(): Promise<void> {
+    await Promise.all(this.#stores.map((store) => store.settle()));
     await rm(this.folder, { recursive: true, force: true });
   }
 }
