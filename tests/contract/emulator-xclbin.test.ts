@@ -1,27 +1,18 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openDevice } from "../../host/device/open.ts";
+import { describe, expect, it } from "vitest";
 import { emulationXclbin, parseXclbin, writeXclbin } from "../../host/device/xclbin/index.ts";
-import type { XrtDevice } from "../../host/device/xrt/device.ts";
 import { kernelAbiVersion, platforms } from "../../quant/format/platform.ts";
-import { buildDouble, buildTimeoutMs, makeWorkspace } from "./support.ts";
+import { useEmulator } from "./emulator-fixture.ts";
 
-let libraryPath: string;
-let workspace: ReturnType<typeof makeWorkspace>;
-beforeAll(() => {
-  libraryPath = buildDouble();
-  workspace = makeWorkspace();
-}, buildTimeoutMs);
-afterAll(() => workspace.remove());
-
-const open = async () => (await openDevice("emulator", { libraryPath })) as XrtDevice;
+const emulator = useEmulator();
+const { open } = emulator;
 
 describe("emulator: xclbin files", () => {
   const sound = emulationXclbin(platforms.tiny!);
 
   async function load(bytes: Uint8Array): Promise<void> {
-    const path = join(workspace.folder, "other.xclbin");
+    const path = join(emulator.workspace.folder, "other.xclbin");
     writeFileSync(path, bytes);
     const device = await open();
     try {
@@ -49,17 +40,17 @@ describe("emulator: xclbin files", () => {
       code: "XCLBIN_INVALID",
     });
     const device = await open();
-    expect(() => device.load(join(workspace.folder, "absent"))).toThrowError(
+    expect(() => device.load(join(emulator.workspace.folder, "absent"))).toThrowError(
       expect.objectContaining({ code: "XCLBIN_UNREADABLE", exitCode: 3 }),
     );
     device.close();
   });
 
   it("does not replace an xclbin while a kernel of it is open", async () => {
-    const other = join(workspace.folder, "u280.xclbin");
+    const other = join(emulator.workspace.folder, "u280.xclbin");
     writeFileSync(other, emulationXclbin(platforms.u280!));
     const device = await open();
-    device.load(workspace.xclbin);
+    device.load(emulator.workspace.xclbin);
     const kernel = device.openKernel("accllm");
     expect(() => device.load(other)).toThrowError(
       expect.objectContaining({ code: "XCLBIN_BUSY", message: expect.stringContaining("EBUSY") }),
@@ -72,7 +63,7 @@ describe("emulator: xclbin files", () => {
 
   it("refuses a kernel by the UUID of another xclbin", async () => {
     const device = await open();
-    device.load(workspace.xclbin);
+    device.load(emulator.workspace.xclbin);
     const { xrt } = device.library;
     expect(xrt.xrtPLKernelOpen(device.handle, new Uint8Array(16).fill(7), "accllm")).toBeNull();
     expect(xrt.xrtPLKernelOpen(device.handle, parseXclbin(sound).header.uuid, "accllm:{other}")).toBeNull();

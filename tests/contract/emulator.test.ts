@@ -1,36 +1,28 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Kernel, KernelArgument } from "../../host/device/device.ts";
-import { openDevice } from "../../host/device/open.ts";
 import { faultKinds } from "../../host/device/xrt/binding.ts";
 import type { XrtDevice } from "../../host/device/xrt/device.ts";
 import { bindingContract } from "./binding-suite.ts";
+import { useEmulator } from "./emulator-fixture.ts";
 import { deviceContract } from "./suite.ts";
-import { buildDouble, buildTimeoutMs, makeWorkspace } from "./support.ts";
 
 const jobUntilCancelled = 0xffffffff;
 const jobThrows = 0xfffffffe;
 
-let libraryPath: string;
-let workspace: ReturnType<typeof makeWorkspace>;
-beforeAll(() => {
-  libraryPath = buildDouble();
-  workspace = makeWorkspace();
-}, buildTimeoutMs);
-afterAll(() => workspace.remove());
-
-const open = async () => (await openDevice("emulator", { libraryPath })) as XrtDevice;
+const emulator = useEmulator();
+const { open } = emulator;
 
 describe("device contract: emulator", () => {
-  deviceContract({ open, xclbin: () => workspace.xclbin, executes: true });
+  deviceContract({ open, xclbin: () => emulator.workspace.xclbin, executes: true });
 });
 
 describe("XRT's functions one by one: emulator", () => {
   bindingContract({
     open: async () => {
       const device = await open();
-      device.load(workspace.xclbin);
+      device.load(emulator.workspace.xclbin);
       return device;
     },
     bdf: "0000:00:00.0",
@@ -43,10 +35,10 @@ describe("emulator: a buffer that takes a file", () => {
   let path: string;
   let device: XrtDevice;
   beforeEach(async () => {
-    path = join(workspace.folder, "pages");
+    path = join(emulator.workspace.folder, "pages");
     writeFileSync(path, pages);
     device = await open();
-    device.load(workspace.xclbin);
+    device.load(emulator.workspace.xclbin);
   });
   afterEach(() => device.close());
 
@@ -100,7 +92,7 @@ describe("emulator: faults", () => {
 
   beforeEach(async () => {
     device = await open();
-    device.load(workspace.xclbin);
+    device.load(emulator.workspace.xclbin);
     kernel = device.openKernel("accllm");
     args = { job: 1 };
     for (const name of ["w0", "w1", "kv0", "table", "io"]) args[name] = kernel.allocate(name, 4096);
@@ -180,7 +172,7 @@ describe("emulator: faults", () => {
     expect(() => kernel.allocate("w0", 64)).toThrowError(expect.objectContaining({ exitCode: 4 }));
     device.close();
     const next = await open();
-    next.load(workspace.xclbin);
+    next.load(emulator.workspace.xclbin);
     next.close();
   });
 
