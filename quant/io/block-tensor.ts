@@ -1,37 +1,20 @@
-import { fillFrom, type OpenFile } from "./file-range.ts";
+import { fillFrom } from "./file-range.ts";
+import { type FilePlace, FileTensor } from "./file-tensor.ts";
 import type { BlockFormat } from "./gguf-blocks.ts";
-import type { StoredTensor } from "./stored-tensor.ts";
 
 /** Largest number of bytes decoded at once. */
 const CHUNK_BYTES = 1 << 20;
 
 /** A matrix whose rows are blocks of a {@link BlockFormat}, one after the other. */
-export class BlockTensor implements StoredTensor {
-  readonly name: string;
-  readonly rows: number;
-  readonly cols: number;
+export class BlockTensor extends FileTensor {
   readonly dtype: string;
-  readonly path: string;
   readonly #format: BlockFormat;
-  readonly #file: OpenFile;
-  readonly #offset: number;
 
   /** @param cols a multiple of the format's weights. */
-  constructor(
-    name: string,
-    rows: number,
-    cols: number,
-    format: BlockFormat,
-    { file, offset }: { readonly file: OpenFile; readonly offset: number },
-  ) {
-    this.name = name;
-    this.rows = rows;
-    this.cols = cols;
+  constructor(name: string, rows: number, cols: number, format: BlockFormat, place: FilePlace) {
+    super(name, rows, cols, place);
     this.dtype = format.name;
-    this.path = file.path;
     this.#format = format;
-    this.#file = file;
-    this.#offset = offset;
   }
 
   async read(firstRow: number, rowCount: number, out: Float32Array): Promise<void> {
@@ -43,8 +26,8 @@ export class BlockTensor implements StoredTensor {
     const view = new DataView(chunk.buffer);
     for (let done = 0; done < blocks; done += most) {
       const count = Math.min(most, blocks - done);
-      const start = this.#offset + (first + done) * bytes;
-      await fillFrom(this.#file.handle, start, chunk.subarray(0, count * bytes), this.path);
+      const start = this.offset + (first + done) * bytes;
+      await fillFrom(this.file.handle, start, chunk.subarray(0, count * bytes), this.path);
       for (let b = 0; b < count; b++) this.#format.decode(view, b * bytes, out, (done + b) * weights);
     }
   }

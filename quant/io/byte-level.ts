@@ -11,6 +11,10 @@ export const characterOfByte: readonly string[] = (() => {
 
 const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
 
+/** Llama 3's words, whose digits are found by an expression of their own. */
+const words = (digits: string) =>
+  `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
+
 /** Words by a regular expression, and their bytes. */
 const splitBy = (regex: string) => [
   { type: "Split", pattern: { Regex: regex }, behavior: "Isolated", invert: false },
@@ -30,17 +34,13 @@ export const splittings = {
   /** meta-llama/llama3, tokenizer.py. */
   llama3: {
     normalizer: null,
-    preTokenizers: splitBy(
-      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-    ),
+    preTokenizers: splitBy(words("\\p{N}{1,3}")),
     ignoreMerges: true,
   },
   /** Qwen2 and Qwen2.5: as Llama 3's, but every digit is a word. */
   qwen2: {
     normalizer: { type: "NFC" },
-    preTokenizers: splitBy(
-      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-    ),
+    preTokenizers: splitBy(words("\\p{N}")),
     ignoreMerges: false,
   },
   /** SmolLM: GPT-2's words, every digit one by itself. */

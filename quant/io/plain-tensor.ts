@@ -1,6 +1,6 @@
-import { fillFrom, type OpenFile } from "./file-range.ts";
+import { fillFrom } from "./file-range.ts";
+import { type FilePlace, FileTensor } from "./file-tensor.ts";
 import { widenBfloat16, widenFloat16 } from "./float16.ts";
-import type { StoredTensor } from "./stored-tensor.ts";
 
 /** Number formats that weights may be stored in one by one, with their bytes per element. */
 export const WEIGHT_DTYPES = { F32: 4, F16: 2, BF16: 2 } as const;
@@ -15,36 +15,18 @@ export function isWeightDtype(dtype: string): dtype is WeightDtype {
 const CHUNK_BYTES = 4 << 20;
 
 /** A tensor that lies row by row in a file, little-endian. */
-export class PlainTensor implements StoredTensor {
-  readonly name: string;
-  readonly rows: number;
-  readonly cols: number;
+export class PlainTensor extends FileTensor {
   readonly dtype: WeightDtype;
-  readonly path: string;
-  readonly #file: OpenFile;
-  readonly #offset: number;
 
-  /** @param offset where the first element lies in the file. */
-  constructor(
-    name: string,
-    rows: number,
-    cols: number,
-    dtype: WeightDtype,
-    { file, offset }: { readonly file: OpenFile; readonly offset: number },
-  ) {
-    this.name = name;
-    this.rows = rows;
-    this.cols = cols;
+  constructor(name: string, rows: number, cols: number, dtype: WeightDtype, place: FilePlace) {
+    super(name, rows, cols, place);
     this.dtype = dtype;
-    this.path = file.path;
-    this.#file = file;
-    this.#offset = offset;
   }
 
   async read(firstRow: number, rowCount: number, out: Float32Array): Promise<void> {
-    const { path, handle } = this.#file;
+    const { path, handle } = this.file;
     const size = WEIGHT_DTYPES[this.dtype];
-    const start = this.#offset + firstRow * this.cols * size;
+    const start = this.offset + firstRow * this.cols * size;
     const target = out.subarray(0, rowCount * this.cols);
     if (this.dtype === "F32") {
       await fillFrom(
