@@ -47,6 +47,9 @@ export interface DeviceBuffer {
 /** Value of one kernel argument: a buffer for a pointer, a number for a 32-bit scalar. */
 export type KernelArgument = DeviceBuffer | number;
 
+/** Values of a kernel's arguments by name; frozen ones are set and checked once for all runs. */
+export type KernelArguments = Readonly<Record<string, KernelArgument>>;
+
 /** An AbortSignal, or anything else that is asked now and then whether to go on. */
 export type Cancellation = Pick<AbortSignal, "aborted" | "reason">;
 
@@ -71,7 +74,7 @@ export interface Kernel {
    * @throws DeviceError (argument missing or of the wrong kind, timed out, aborted, error state),
    *   InterruptedError when the signal fires.
    */
-  run(args: Readonly<Record<string, KernelArgument>>, options?: RunOptions): Promise<void>;
+  run(args: KernelArguments, options?: RunOptions): Promise<void>;
   close(): void;
 }
 

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadExeca } from "./execa.ts";
 
 /** What the checks see of the computer; tests put their own in its place. */
 export interface Machine {
@@ -18,8 +19,7 @@ const commandTimeoutMs = 15_000;
 const reports = ["host", "platform", "dynamic-regions", "electrical", "thermal"];
 
 async function run(command: string, args: readonly string[]): Promise<string | undefined> {
-  // Its hundred modules would be a tenth of a second of every start.
-  const { execa } = await import("execa");
+  const execa = await loadExeca();
   const result = await execa(command, [...args], {
     reject: false,
     timeout: commandTimeoutMs,

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { isCheckout, packageRoot } from "../config/paths.ts";
 import { ToolchainError } from "../errors.ts";
+import { loadExeca } from "./execa.ts";
 import { emulatorLibraryPath, nativeFolder } from "./native.ts";
 
 /** What a build is told to the user by; one line. */
@@ -48,8 +49,7 @@ async function build(folder: string, notice: Notice): Promise<void> {
 }
 
 async function run(command: string, args: readonly string[]): Promise<void> {
-  // Its hundred modules would be a tenth of a second of every start.
-  const { execa } = await import("execa");
+  const execa = await loadExeca();
   const result = await execa(command, [...args], { reject: false, all: true, stdin: "ignore" });
   if (!result.failed) return;
   const lines = (result.all ?? "").split("\n").filter((line) => line.trim() !== "");

@@ -1,7 +1,7 @@
 import { jobFields, statusBeats } from "../../quant/format/command.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
-import type { Cancellation, KernelArgument } from "../device/device.ts";
+import type { Cancellation, KernelArguments } from "../device/device.ts";
 import { type Descriptor, encodeDescriptors } from "./commands.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { disassemble } from "./disassembler.ts";
@@ -40,7 +40,7 @@ export class BlockRunner {
   readonly #vocabulary: number;
   readonly #hiddenSize: number;
   readonly #frequencies: Float64Array;
-  readonly #args: Readonly<Record<string, KernelArgument>>;
+  readonly #args: KernelArguments;
 
   constructor(
     memory: DeviceMemory,

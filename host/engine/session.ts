@@ -49,7 +49,7 @@ export class Session implements TokenSession {
   readonly #calls = new Exclusive();
   #freed = false;
   #position = 0;
-  #last: { block: BlockRun; result: BlockResult; status: RunStatus } | undefined;
+  #last: { block: BlockRun; result: BlockResult; status: RunStatus; seconds: number } | undefined;
   #decoded = { tokens: 0, seconds: 0 };
   #modelledSeconds = 0;
 
@@ -138,9 +138,8 @@ export class Session implements TokenSession {
   async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
     return this.#calls.run(signal, async (both) => {
       await this.#runBlocks([id], { first: 0, signal: both });
-      const { status } = this.#last!;
+      const { status, seconds } = this.#last!;
       if (status.counters !== "none") {
-        const seconds = this.#secondsOf(status);
         this.#decoded = { tokens: this.#decoded.tokens + 1, seconds: this.#decoded.seconds + seconds };
       }
       return this.#runner.logitsView(0);
@@ -257,15 +256,12 @@ export class Session implements TokenSession {
       this.#last = undefined;
       const timeoutMs = this.#timeoutMs(tokens.length);
       const status = await this.#runner.run(block, { result, signal, timeoutMs });
-      this.#last = { block, result, status };
-      this.#modelledSeconds += this.#secondsOf(status);
+      const seconds = totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
+      this.#last = { block, result, status, seconds };
+      this.#modelledSeconds += seconds;
       this.#position += tokens.length;
       for (let t = firstLogit; t < tokens.length; t++) take?.(t);
     }
-  }
-
-  #secondsOf(status: RunStatus): number {
-    return totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
   }
 
   #checkPrompt(ids: readonly number[]): void {

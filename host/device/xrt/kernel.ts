@@ -1,5 +1,5 @@
 import { DeviceError, UsageError } from "../../errors.ts";
-import type { HostMemory, Kernel, KernelArgument, RunOptions } from "../device.ts";
+import type { HostMemory, Kernel, KernelArgument, KernelArguments, RunOptions } from "../device.ts";
 import type { KernelArgumentMetadata, KernelMetadata, Memory } from "../xclbin/index.ts";
 import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
@@ -7,13 +7,9 @@ import type { XrtDevice } from "./device.ts";
 import { deviceFailed } from "./failure.ts";
 import { execute, type ReadyRun } from "./run.ts";
 
-type Arguments = Readonly<Record<string, KernelArgument>>;
-
-/** A run object and the values that its arguments have, by index. */
+/** A run object and the frozen arguments that it has: to set each of them costs more than the rest of a start. */
 interface OpenRun extends ReadyRun {
-  readonly values: (KernelArgument | undefined)[];
-  /** Frozen arguments that are all set: to ask after each of them costs more than the rest of a start. */
-  set: { readonly args: Arguments; readonly buffers: readonly XrtBuffer[] } | undefined;
+  set: { readonly args: KernelArguments; readonly buffers: readonly XrtBuffer[] } | undefined;
 }
 
 export class XrtKernel implements Kernel {
@@ -137,31 +133,24 @@ export class XrtKernel implements Kernel {
     if (handle === null) {
       throw deviceFailed(this.device, "RUN_NOT_OPENED", `A run of kernel ${this.name} could not be opened`);
     }
-    return { handle, lastMs: undefined, values: [], set: undefined };
+    return { handle, lastMs: undefined, set: undefined };
   }
 
   /**
-   * Sets the arguments whose value is another than the last time: a call costs more than what it changes.
+   * Sets all arguments, unless the run has these already.
    * @returns the buffers among them
    */
-  #setArguments(run: OpenRun, args: Arguments): readonly XrtBuffer[] {
+  #setArguments(run: OpenRun, args: KernelArguments): readonly XrtBuffer[] {
     if (run.set?.args === args && run.set.buffers.every(({ open }) => open)) return run.set.buffers;
     run.set = undefined;
     for (const name of Object.keys(args)) this.#argument(name);
-    const { handle, values } = run;
-    this.arguments.forEach((name, index) => {
-      const value = args[name];
-      if (value !== undefined && value === values[index] && isOpen(value)) return;
-      values[index] = undefined;
-      this.#setArgument(handle, name, value);
-      values[index] = value;
-    });
+    for (const name of this.arguments) this.#setArgument(run.handle, name, args[name]);
     const buffers = Object.values(args).filter((value) => value instanceof XrtBuffer);
     if (Object.isFrozen(args)) run.set = { args, buffers };
     return buffers;
   }
 
-  async run(args: Arguments, options: RunOptions = {}): Promise<void> {
+  async run(args: KernelArguments, options: RunOptions = {}): Promise<void> {
     void this.handle;
     const run = this.#openRun();
     this.#running.add(run);
@@ -205,9 +194,4 @@ export class XrtKernel implements Kernel {
     this.device.forget(this);
     this.device.library.xrt.xrtKernelClose(handle);
   }
-}
-
-/** A closed buffer's argument is set again, which says that it is closed. */
-function isOpen(value: KernelArgument): boolean {
-  return !(value instanceof XrtBuffer) || value.open;
 }

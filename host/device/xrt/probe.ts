@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { DeviceError } from "../../errors.ts";
+import { loadExeca } from "../execa.ts";
 import { probeProgramPath } from "../native.ts";
 import type { DeviceAddress } from "../specification.ts";
 import { symbolMissing } from "./library.ts";
@@ -32,8 +33,7 @@ export async function probeDevice(
     });
   }
   const name = "bdf" in address ? address.bdf : String(address.index);
-  // Its hundred modules would be a tenth of a second of every start.
-  const { execa } = await import("execa");
+  const execa = await loadExeca();
   const result = await execa(program, [libraryPath, name], {
     reject: false,
     timeout: probeTimeoutMs,
