@@ -4,8 +4,8 @@
 #include "block_product.hpp"
 
 /// \file
-/// AVX2's own matrix-matrix product: unsigned codes times signed activations, whose products are added in
-/// 16 bits for as long as that is exact; zero-points are taken off once a group.
+/// How AVX2 multiplies W4 and W8 with a block: unsigned codes times signed activations, whose products are
+/// added in 16 bits for as long as that is exact; zero-points are taken off once a group.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -49,38 +49,24 @@ struct BlockForm<Avx2> {
     const uint8_t* weights[parts];
     for (int p = 0; p < parts; ++p) weights[p] = part[p].vectors(at.unpacked, format);
     Tile wide = {};
-    if (format == accel::weight_format::w2s24) {
-      // 8 products of 255 * 15 make 30,600: biased activations, and zero-points are in the weights.
-      add_picked<parts, tokens>(weights, activations, 0, wide);
-      add_picked<parts, tokens>(weights, activations, 4, wide);
-    } else {
-      if (format == accel::weight_format::w2) {
-        // 32 products of 3 * 127 make 12,192.
-        add_steps<parts, tokens, 16, 1>(weights, activations, 0, wide);
-      } else if (format == accel::weight_format::w4) {
-        // 16 products of 15 * 127 make 30,480.
-        add_steps<parts, tokens, 8, 1>(weights, activations, 0, wide);
-        add_steps<parts, tokens, 8, 1>(weights, activations, 8, wide);
-      } else {
-        add_steps<parts, tokens, 8, 2>(weights, activations, 0, wide);
-        add_steps<parts, tokens, 8, 2>(weights, activations, 8, wide);
-      }
-      const int32_t* activation_sums = block.sums + size_t{at.group} * block.tokens + at.token;
-      for (int p = 0; p < parts; ++p) {
-        for (int t = 0; t < tokens; ++t) {
-          const __m256i zeros = zeros_times(part[p].zeros(at.group), activation_sums[t]);
-          wide[p][t] = _mm256_sub_epi32(wide[p][t], zeros);
-        }
+    // 16 products of 15 * 127 make 30,480. Of W8 so far the high nibbles.
+    constexpr uint32_t stride = format == accel::weight_format::w8 ? 2 : 1;
+    add_steps<parts, tokens, stride>(weights, activations, 0, wide);
+    add_steps<parts, tokens, stride>(weights, activations, 8, wide);
+    const int32_t* activation_sums = block.sums + size_t{at.group} * block.tokens + at.token;
+    for (int p = 0; p < parts; ++p) {
+      for (int t = 0; t < tokens; ++t) {
+        const __m256i zeros = zeros_times(part[p].zeros(at.group), activation_sums[t]);
+        wide[p][t] = _mm256_sub_epi32(wide[p][t], zeros);
       }
     }
     if (format == accel::weight_format::w8) {
-      // So far the high nibbles.
       for (int p = 0; p < parts; ++p) {
         for (int t = 0; t < tokens; ++t) wide[p][t] = _mm256_slli_epi32(wide[p][t], 4);
         weights[p] += sizeof(U8);
       }
-      add_steps<parts, tokens, 8, 2>(weights, activations, 0, wide);
-      add_steps<parts, tokens, 8, 2>(weights, activations, 8, wide);
+      add_steps<parts, tokens, stride>(weights, activations, 0, wide);
+      add_steps<parts, tokens, stride>(weights, activations, 8, wide);
     }
     for (int p = 0; p < parts; ++p) {
       for (int t = 0; t < tokens; ++t) sums[p][t] = I32(wide[p][t]);
@@ -88,14 +74,14 @@ struct BlockForm<Avx2> {
   }
 
  private:
-  /// Adds twice the products of `steps` quads from `first` on; a quad's codes are every `stride`-th vector.
-  template <int parts, int tokens, uint32_t steps, uint32_t stride>
+  /// Adds twice the products of eight quads from `first` on; a quad's codes are every `stride`-th vector.
+  template <int parts, int tokens, uint32_t stride>
   static void add_steps(const uint8_t* const* weights, const int8_t* activations, uint32_t first,
                         __m256i (*wide)[tokens]) {
     __m256i narrow[parts][tokens];
     // Straight-line code, in which sums stay in their registers.
-#pragma GCC unroll 16
-    for (uint32_t v = first; v < first + steps; ++v) {
+#pragma GCC unroll 8
+    for (uint32_t v = first; v < first + 8; ++v) {
       __m256i codes[parts];
       for (int p = 0; p < parts; ++p) codes[p] = load_256(weights[p] + v * stride * sizeof(U8));
       for (int t = 0; t < tokens; ++t) {
@@ -106,32 +92,6 @@ struct BlockForm<Avx2> {
     }
     for (int p = 0; p < parts; ++p) {
       for (int t = 0; t < tokens; ++t) wide[p][t] = _mm256_add_epi32(wide[p][t], widen_sums(narrow[p][t], 2));
-    }
-  }
-
-  /// Adds the products of four of the eight vectors of kept weights.
-  template <int parts, int tokens>
-  static void add_picked(const uint8_t* const* weights, const int8_t* activations, uint32_t first,
-                         __m256i (*wide)[tokens]) {
-    __m256i narrow[parts][tokens];
-#pragma GCC unroll 4
-    for (uint32_t v = first; v < first + 4; ++v) {
-      U8 places[parts];
-      __m256i kept[parts];
-      for (int p = 0; p < parts; ++p) {
-        places[p] = load_as<U8>(weights[p] + 2 * v * sizeof(U8));
-        kept[p] = load_256(weights[p] + (2 * v + 1) * sizeof(U8));
-      }
-      for (int t = 0; t < tokens; ++t) {
-        const U8 chunk = Avx2::chunk(activations + t * group_inputs + v / 2 * chunk_inputs);
-        for (int p = 0; p < parts; ++p) {
-          const auto picked = __m256i(Avx2::pick(chunk, places[p]));
-          narrow[p][t] = v == first ? products(picked, kept[p]) : add_products(narrow[p][t], picked, kept[p]);
-        }
-      }
-    }
-    for (int p = 0; p < parts; ++p) {
-      for (int t = 0; t < tokens; ++t) wide[p][t] = _mm256_add_epi32(wide[p][t], widen_sums(narrow[p][t], 1));
     }
   }
 };

@@ -133,28 +133,18 @@ struct BlockForm {
 };
 
 /// Unpacks groups first .. last - 1, from the start of the part's scratch on.
-template <class S>
+template <class S, uint32_t format>
 void unpack(const MatrixView& m, const RowPart<S>& part, uint32_t first, uint32_t last) {
-  const size_t out_bytes = unpacked_vectors(m.format) * sizeof(typename S::U8);
+  const size_t out_bytes = unpacked_vectors(format) * sizeof(typename S::U8);
   for (uint32_t g = first; g < last; ++g) {
     const uint8_t* lines = part.codes(g);
     prefetch_group<prefetch_ahead>(part.panel, m.group_bytes, g);
     const typename S::U8 zeros = S::spread(part.zeros(g));
     uint8_t* out = part.unpacked + (g - first) * out_bytes;
-    switch (m.format) {
-      case accel::weight_format::w2s24:
-        unpack_sparse<S>(lines, zeros, out);
-        break;
-      case accel::weight_format::w2:
-        BlockForm<S>::template unpack_dense<1>(lines, zeros, out);
-        break;
-      case accel::weight_format::w4:
-        BlockForm<S>::template unpack_dense<2>(lines, zeros, out);
-        break;
-      default:
-        BlockForm<S>::template unpack_dense<4>(lines, zeros, out);
-        break;
-    }
+    if constexpr (format == accel::weight_format::w2s24)
+      unpack_sparse<S>(lines, zeros, out);
+    else
+      BlockForm<S>::template unpack_dense<accel::format_planes[format]>(lines, zeros, out);
   }
 }
 
@@ -191,7 +181,7 @@ void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView
                     BlockSums<S, parts>& sums) {
   for (uint32_t first = 0; first < m.groups; first += run_groups) {
     const uint32_t last = m.groups - first < run_groups ? m.groups : first + run_groups;
-    for (int p = 0; p < parts; ++p) unpack<S>(m, part[p], first, last);
+    for (int p = 0; p < parts; ++p) unpack<S, format>(m, part[p], first, last);
     uint32_t t = 0;
     for (; t + S::token_tile <= block.tokens; t += S::token_tile)
       multiply_tokens<S, parts, S::token_tile, format>(part, block, first, last, t, sums);
@@ -214,41 +204,47 @@ void finish_block(const MatrixView& m, const RowPart<S>* part, const BlockView& 
 }
 
 /// `parts` parts of S::lanes rows from `row` on, times all tokens of the block.
-template <class S, int parts>
+template <class S, int parts, uint32_t format>
 void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block, const OutputView& output,
                       uint8_t* scratch) {
   RowPart<S> part[2] = {{m, row, scratch}, {m, row + (parts - 1) * S::lanes, scratch}};
-  part[1].unpacked += run_groups * unpacked_vectors(m.format) * sizeof(typename S::U8);
+  part[1].unpacked += run_groups * unpacked_vectors(format) * sizeof(typename S::U8);
   BlockSums<S, parts> sums;
-  switch (m.format) {
-    case accel::weight_format::w2s24:
-      multiply_block<S, parts, accel::weight_format::w2s24>(m, part, block, sums);
-      break;
-    case accel::weight_format::w8:
-      multiply_block<S, parts, accel::weight_format::w8>(m, part, block, sums);
-      break;
-    case accel::weight_format::w4:
-      multiply_block<S, parts, accel::weight_format::w4>(m, part, block, sums);
-      break;
-    default:
-      multiply_block<S, parts, accel::weight_format::w2>(m, part, block, sums);
-      break;
-  }
-  if (m.format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing == Packing::dense_biased)
-    finish_block<S, parts, S::bias>(m, part, block, sums, output);
-  else
-    finish_block<S, parts, 0>(m, part, block, sums, output);
+  multiply_block<S, parts, format>(m, part, block, sums);
+  constexpr bool biased =
+      format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing == Packing::dense_biased;
+  finish_block<S, parts, biased ? S::bias : 0>(m, part, block, sums, output);
 }
 
 /// Panels first .. last - 1 times a block, two parts at a time.
-template <class S>
+template <class S, uint32_t format>
 void panels_times_block(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                         const OutputView& output, uint8_t* scratch) {
   const uint32_t end = last * panel_rows < m.rows ? last * panel_rows : m.rows;
   uint32_t row = first * panel_rows;
-  for (; row + S::lanes < end; row += 2 * S::lanes) rows_times_block<S, 2>(m, row, block, output, scratch);
-  if (row < end) rows_times_block<S, 1>(m, row, block, output, scratch);
+  for (; row + S::lanes < end; row += 2 * S::lanes)
+    rows_times_block<S, 2, format>(m, row, block, output, scratch);
+  if (row < end) rows_times_block<S, 1, format>(m, row, block, output, scratch);
 }
+
+/// The product of a level with several tokens. A level may have its own.
+template <class S>
+struct BlockProduct {
+  /// Panels first .. last - 1 times the block.
+  static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                       const OutputView& output, uint8_t* scratch) {
+    switch (m.format) {
+      case accel::weight_format::w2s24:
+        return panels_times_block<S, accel::weight_format::w2s24>(m, block, first, last, output, scratch);
+      case accel::weight_format::w2:
+        return panels_times_block<S, accel::weight_format::w2>(m, block, first, last, output, scratch);
+      case accel::weight_format::w4:
+        return panels_times_block<S, accel::weight_format::w4>(m, block, first, last, output, scratch);
+      default:
+        return panels_times_block<S, accel::weight_format::w8>(m, block, first, last, output, scratch);
+    }
+  }
+};
 
 }  // namespace
 }  // namespace accllm::emulator::fast

@@ -41,7 +41,7 @@ void pack(const int8_t* activations, uint32_t groups, uint32_t token, uint32_t t
 template <class S>
 void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
              const OutputView& output, uint8_t* scratch) {
-  if (block.tokens > 1) return panels_times_block<S>(m, block, first, last, output, scratch);
+  if (block.tokens > 1) return BlockProduct<S>::multiply(m, block, first, last, output, scratch);
   TokenProduct<S>::multiply(m, block, first, last, output.data);
 }
 

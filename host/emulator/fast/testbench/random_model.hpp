@@ -65,7 +65,7 @@ inline Shape random_shape(bench::Random& random) {
   s.kv_heads = 1 + random.below(3);
   s.heads = s.kv_heads * pick(random, {1, 1, 2, 3, 4, 8});
   s.hidden = 1 + random.below(random.below(4) == 0 ? 700 : 150);
-  s.intermediate = 1 + random.below(random.below(4) == 0 ? 900 : 200);
+  s.intermediate = 1 + random.below(pick(random, {200, 200, 200, 200, 200, 200, 200, 900, 900, 5000}));
   s.vocabulary = 1 + random.below(100);
   s.sinks = random.below(3) == 0 ? 0 : random.below(random.below(4) == 0 ? 40 : 6);
   s.window = 1 + random.below(random.below(2) == 0 ? 8 : 70);
