@@ -1,13 +1,13 @@
 import { jobFields, statusBeats } from "../../quant/format/command.ts";
 import { beatBytes } from "../../quant/format/limits.ts";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
-import type { Cancellation, KernelArguments } from "../device/device.ts";
+import type { Cancellation, DeviceBuffer, KernelArguments } from "../device/device.ts";
 import { type Descriptor, encodeDescriptors } from "./commands.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { disassemble } from "./disassembler.ts";
 import type { MemoryPlan } from "./plan.ts";
-import { checkStatus, type RunStatus, readStatus } from "./status.ts";
-import { type TokenBlock, writeTokenRecords } from "./tables.ts";
+import { checkStatus, RunStatus, statusWords } from "./status.ts";
+import { type TokenBlock, writeAngles, writeToken, writeTokenRecords } from "./tables.ts";
 
 export interface BlockRun extends TokenBlock {
   /** First token of the block whose logits are wanted; the number of tokens for none. */
@@ -33,7 +33,7 @@ export interface BlocksOptions {
   readonly take?: (token: number) => void;
 }
 
-/** Runs the command stream over blocks of tokens: job header and token records out, status and logits back. */
+/** Runs the command stream over blocks of tokens: token records and job header out, status and logits back. */
 export class BlockRunner {
   readonly #memory: DeviceMemory;
   readonly #plan: MemoryPlan;
@@ -41,6 +41,18 @@ export class BlockRunner {
   readonly #hiddenSize: number;
   readonly #frequencies: Float64Array;
   readonly #args: KernelArguments;
+  readonly #io: DeviceBuffer;
+  /** The host side of io. */
+  readonly #bytes: Uint8Array;
+  readonly #words: Uint32Array;
+  /** Rows of logits on the host side, by the token's place in the block. */
+  readonly #rows: Float32Array[] = [];
+  /** Whether a single token's row came with the status. */
+  #rowCame = false;
+  /** The record of a block's last token. */
+  readonly #lastRecord: DataView;
+  /** Position whose angles that has; undefined after other tokens. */
+  #preparedPosition: number | undefined;
 
   constructor(
     memory: DeviceMemory,
@@ -53,7 +65,14 @@ export class BlockRunner {
     this.#vocabulary = model.vocabSize;
     this.#hiddenSize = model.hiddenSize;
     this.#frequencies = frequencies;
-    this.#args = Object.freeze({ ...Object.fromEntries(memory.buffers), job: plan.io.jobOffset });
+    const { io } = plan;
+    this.#args = Object.freeze({ ...Object.fromEntries(memory.buffers), job: io.jobOffset });
+    this.#io = memory.buffer("io");
+    this.#bytes = memory.map("io");
+    const { buffer, byteOffset } = this.#bytes;
+    this.#words = new Uint32Array(buffer, byteOffset, (io.beats * beatBytes) / 4);
+    const stride = io.inputStride * beatBytes;
+    this.#lastRecord = new DataView(buffer, byteOffset + io.jobOffset * beatBytes - stride, stride);
   }
 
   /** Sends the command streams, which stay there for all runs. */
@@ -62,8 +81,8 @@ export class BlockRunner {
     const send = (beat: number, descriptors: readonly Descriptor[]) => {
       const commands = encodeDescriptors(descriptors);
       const start = beat * beatBytes;
-      this.#memory.map("io").set(commands, start);
-      this.#memory.buffer("io").sync("toDevice", commands.length, start);
+      this.#bytes.set(commands, start);
+      this.#io.sync("toDevice", commands.length, start);
     };
     send(io.commandOffset, forward.descriptors);
     send(io.hiddenCommandOffset, hidden);
@@ -75,10 +94,15 @@ export class BlockRunner {
    * @throws DeviceError for whatever the kernel reports, InterruptedError
    */
   async run(block: BlockRun, { result = "logits", signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
-    this.#writeJob(block, result);
-    await this.#memory.kernel.run(this.#args, { signal, timeoutMs });
-    const { statusOffset } = this.#plan.io;
-    const status = readStatus(this.#readIo(statusOffset, statusBeats * beatBytes));
+    this.#send(block, result);
+    const running = this.#memory.kernel.run(this.#args, { signal, timeoutMs });
+    this.#prepare(block.position + block.tokens.length);
+    await running;
+    const { statusOffset, logitsRowBeats } = this.#plan.io;
+    const withRow = result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
+    this.#fetch(statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
+    this.#rowCame = withRow;
+    const status = new RunStatus(this.#words, (statusOffset * beatBytes) / 4);
     checkStatus(status, (index) => this.#describe(index, result));
     return status;
   }
@@ -86,8 +110,11 @@ export class BlockRunner {
   /** Logits [vocabulary] of one token of the block that ran last, where they lie until the next block runs. */
   logitsView(token: number): Float32Array {
     const { logitsOffset, logitsRowBeats } = this.#plan.io;
-    const bytes = this.#readIo(logitsOffset + token * logitsRowBeats, this.#vocabulary * 4);
-    return new Float32Array(bytes.buffer, bytes.byteOffset, this.#vocabulary);
+    const offset = logitsOffset + token * logitsRowBeats;
+    if (!this.#rowCame) this.#fetch(offset, logitsRowBeats);
+    const { buffer, byteOffset } = this.#bytes;
+    this.#rows[token] ??= new Float32Array(buffer, byteOffset + offset * beatBytes, this.#vocabulary);
+    return this.#rows[token];
   }
 
   /** The last layer's output [hiddenSize] for one token of the block that ran last; a copy. */
@@ -99,43 +126,55 @@ export class BlockRunner {
   /** float32 values from beat `offset` of io, fresh from the device; a copy. */
   readFloats(offset: number, length: number): Float32Array {
     const values = new Float32Array(length);
-    new Uint8Array(values.buffer).set(this.#readIo(offset, length * 4));
+    this.#fetch(offset, Math.ceil((length * 4) / beatBytes));
+    const start = offset * beatBytes;
+    new Uint8Array(values.buffer).set(this.#bytes.subarray(start, start + length * 4));
     return values;
   }
 
-  #writeJob({ tokens, position, firstLogit }: BlockRun, result: BlockResult): void {
-    const { io, sinks, window } = this.#plan;
-    const map = this.#memory.map("io");
-    const job = new Uint32Array(map.buffer, map.byteOffset + io.jobOffset * beatBytes, beatBytes / 4);
-    job[jobFields.abiVersion] = kernelAbiVersion;
-    job[jobFields.commandOffset] = result === "hidden" ? io.hiddenCommandOffset : io.commandOffset;
-    job[jobFields.commandCount] = result === "hidden" ? io.hiddenCommandCount : io.commandCount;
-    job[jobFields.inputOffset] = io.inputOffset;
-    job[jobFields.inputStride] = io.inputStride;
-    job[jobFields.tokens] = tokens.length;
-    job[jobFields.firstLogit] = firstLogit;
-    job[jobFields.statusOffset] = io.statusOffset;
-    const status = io.statusOffset * beatBytes;
-    map.fill(0, status, status + statusBeats * beatBytes);
-    const stride = io.inputStride * beatBytes;
-    const input = io.inputOffset * beatBytes;
-    const end = input + tokens.length * stride;
-    writeTokenRecords(
-      map.subarray(input, end),
-      stride,
-      { tokens, position },
-      sinks + window - 1,
-      this.#frequencies,
-    );
-    const start = io.jobOffset * beatBytes;
-    this.#memory.buffer("io").sync("toDevice", end - start, start);
+  #send(block: BlockRun, result: BlockResult): void {
+    const { io } = this.#plan;
+    const { tokens } = block;
+    const inputOffset = io.jobOffset - tokens.length * io.inputStride;
+    this.#writeRecords(inputOffset, block);
+    const words = this.#words;
+    const job = (io.jobOffset * beatBytes) / 4;
+    words[job + jobFields.abiVersion] = kernelAbiVersion;
+    words[job + jobFields.commandOffset] = result === "hidden" ? io.hiddenCommandOffset : io.commandOffset;
+    words[job + jobFields.commandCount] = result === "hidden" ? io.hiddenCommandCount : io.commandCount;
+    words[job + jobFields.inputOffset] = inputOffset;
+    words[job + jobFields.inputStride] = io.inputStride;
+    words[job + jobFields.tokens] = tokens.length;
+    words[job + jobFields.firstLogit] = block.firstLogit;
+    words[job + jobFields.statusOffset] = io.statusOffset;
+    const status = (io.statusOffset * beatBytes) / 4;
+    for (let i = 0; i < statusWords; i++) words[status + i] = 0;
+    const end = io.statusOffset + statusBeats;
+    this.#io.sync("toDevice", (end - inputOffset) * beatBytes, inputOffset * beatBytes);
   }
 
-  #readIo(offset: number, bytes: number): Uint8Array {
-    const start = offset * beatBytes;
-    const whole = Math.ceil(bytes / beatBytes) * beatBytes;
-    this.#memory.buffer("io").sync("fromDevice", whole, start);
-    return this.#memory.map("io").subarray(start, start + bytes);
+  #writeRecords(inputOffset: number, { tokens, position }: BlockRun): void {
+    const { sinks, window, io } = this.#plan;
+    if (tokens.length === 1 && position === this.#preparedPosition) {
+      writeToken(this.#lastRecord, tokens[0]!, position, sinks + window - 1);
+      return;
+    }
+    this.#preparedPosition = undefined;
+    const target = this.#bytes.subarray(inputOffset * beatBytes, io.jobOffset * beatBytes);
+    const stride = io.inputStride * beatBytes;
+    writeTokenRecords(target, stride, { tokens, position }, sinks + window - 1, this.#frequencies);
+  }
+
+  /** Writes the angles of what is likely to be the next token while the kernel runs. */
+  #prepare(position: number): void {
+    const { sinks, window } = this.#plan;
+    writeAngles(this.#lastRecord, position, sinks + window - 1, this.#frequencies);
+    this.#preparedPosition = position;
+  }
+
+  /** Brings beats of io to the host side. */
+  #fetch(offset: number, beats: number): void {
+    this.#io.sync("fromDevice", beats * beatBytes, offset * beatBytes);
   }
 
   #describe(index: number, result: BlockResult): string {

@@ -4,6 +4,8 @@ import { InterruptedError } from "../errors.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import { StopFilter } from "../text/stop.ts";
 import { promptIds } from "./prompt-ids.ts";
+import { RunAhead } from "./run-ahead.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** One sequence on one device: a KV cache and the position in it. */
 export interface Session {
@@ -12,7 +14,10 @@ export interface Session {
    * changed, and are valid until the next call.
    */
   prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
-  /** Runs one token and resolves with the logits [vocabulary] after it, as `prefill`. */
+  /**
+   * Runs one token and resolves with the logits [vocabulary] after it, as `prefill`. The run begins before this returns;
+   * nothing else may be called until it has ended.
+   */
   decode(id: number, signal?: AbortSignal): Promise<Float32Array>;
   /**
    * Runs a text, at least one token, and resolves with the hidden states [hiddenSize] after the final norm of its
@@ -91,7 +96,7 @@ export interface DoneEvent {
   readonly seed: number;
   readonly timings: {
     readonly prefillSeconds: number;
-    /** Time spent on tokens after the first, without the time the caller took over them. */
+    /** Time spent on tokens after the first, without the time that the caller took while nothing ran. */
     readonly decodeSeconds: number;
     /** Tokens after the first by decodeSeconds; null where there was only one. */
     readonly decodeTokensPerSecond: number | null;
@@ -128,6 +133,10 @@ export interface GenerateOptions extends GenerationOptions {
  * Generates a text: runs the prompt, then samples and runs tokens until a stop string, the end-of-sequence token,
  * the token limit or the signal. Yields every token and returns the summary. The session is reset at the end, also
  * where the caller leaves the loop early or an error is thrown.
+ *
+ * A token that is not the text's last is run as soon as that is known, and its text is made and taken by the caller
+ * meanwhile. An error of that run is thrown at the next step. A caller that leaves the loop waits for it: the session
+ * then has run the token that was yielded last.
  * @param prompt text, or token ids to run as they are
  * @throws UsageError for an empty prompt, one longer than the session allows, or settings out of range;
  *   DeviceError from the session
@@ -153,6 +162,7 @@ export async function* generate(
   let reason: DoneReason | undefined;
   let decodeFrom = 0;
   let meter: PowerMeter | undefined;
+  let ahead: RunAhead | undefined;
 
   session.reset();
   try {
@@ -166,19 +176,23 @@ export async function* generate(
       const { id, logprobs } = sampler.sample(logits);
       constraint?.accept(id);
       const isEnd = !settings.ignoreEos && codec.eosIds.includes(id);
-      const step = isEnd ? { text: "", stopped: false } : stop.push(decoder.push(id));
-      let shown = step.text;
       completionTokens++;
       const full = completionTokens === settings.maxTokens || session.position >= session.maxPositions;
       const whole = constraint?.complete === true;
+      const isLast = isEnd || full || whole;
+      const goesOn = !isLast && signal?.aborted !== true;
+      // Only stop strings make the text decide whether to go on.
+      if (goesOn && settings.stop.length === 0) ahead = new RunAhead(session.decode(id, signal));
+      const step = isEnd ? { text: "", stopped: false } : stop.push(decoder.push(id));
+      let shown = step.text;
       if (step.stopped) reason = "stop";
-      else if (isEnd || full || whole) {
+      else if (isLast) {
         const tail = stop.push(decoder.flush());
         shown += tail.text + stop.flush();
         reason = tail.stopped || (whole && !isEnd) ? "stop" : isEnd ? "eos" : "length";
-      }
+      } else if (goesOn) ahead ??= new RunAhead(session.decode(id, signal));
       text += shown;
-      clock.pause();
+      const yielded = performance.now();
       yield {
         type: "token",
         index: completionTokens - 1,
@@ -186,16 +200,18 @@ export async function* generate(
         text: shown,
         ...(logprobs === undefined ? {} : describeLogprobs(codec, logprobs)),
       };
-      clock.resume();
+      clock.skipFrom(Math.max(yielded, ahead?.end() ?? yielded));
       if (reason !== undefined) break;
       signal?.throwIfAborted();
-      logits = await session.decode(id, signal);
+      logits = await ahead!.logits;
+      ahead = undefined;
     }
   } catch (error) {
     if (!isAbort(error, signal)) throw error;
     reason = "cancelled";
   } finally {
     meter?.stop();
+    await ahead?.settled;
     session.reset();
   }
 
@@ -236,27 +252,4 @@ function describeLogprobs(
 
 function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && (error === signal.reason || error instanceof InterruptedError);
-}
-
-/** Seconds in laps, without the pauses. */
-class Stopwatch {
-  #since = performance.now();
-  #seconds = 0;
-
-  pause(): void {
-    this.#seconds += (performance.now() - this.#since) / 1000;
-  }
-
-  resume(): void {
-    this.#since = performance.now();
-  }
-
-  /** Seconds since the last lap; starts the next. */
-  lap(): number {
-    this.pause();
-    const seconds = this.#seconds;
-    this.#seconds = 0;
-    this.resume();
-    return seconds;
-  }
 }

@@ -9,9 +9,9 @@ import type { TextCodec } from "./generate.ts";
 import { imageTokenizer, type LoadOptions, openSessionAnd } from "./load.ts";
 import type { MemoryPlan } from "./plan.ts";
 import { PrefixSession } from "./prefix-session.ts";
+import type { DecodeCycles } from "./run-totals.ts";
 import { cacheKey } from "./sequences/cache-key.ts";
 import { SequenceStore, type StoreEvent } from "./sequences/sequence-store.ts";
-import type { RunStatus } from "./status.ts";
 
 export interface OpenModelOptions extends LoadOptions {
   /** A family's name or a Jinja template; default the checkpoint's own. */
@@ -40,8 +40,8 @@ export interface OpenModel extends AsyncDisposable {
   readonly codec: TextCodec;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
-  /** Status of the block that ran last. */
-  status(): RunStatus | undefined;
+  /** The kernel's cycles for the tokens decoded since this was last called. */
+  takeDecodeCycles(): DecodeCycles;
   close(): Promise<void>;
 }
 
@@ -87,7 +87,7 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
       codec: textCodec(tokenizer, header.model),
       tokenizer,
       template,
-      status: () => session.lastStatus,
+      takeDecodeCycles: () => session.takeDecodeCycles(),
       close: () => prefixSession.close(),
       [Symbol.asyncDispose]: () => prefixSession.close(),
     };

@@ -29,13 +29,17 @@ export interface BufferPlan {
   readonly bank: number;
 }
 
-/** The io buffer; offsets in beats. Job, status and token records are adjacent: one sync sends them. */
+/**
+ * The io buffer; offsets in beats. A block's token records end where the job begins, and status and logits follow it:
+ * one sync sends records, job and a status of zeros, and one brings back the status and a single token's logits.
+ */
 export interface IoPlan {
-  readonly jobOffset: number;
-  readonly statusOffset: number;
+  /** Of the records of a block of limits.blockTokens; those of a smaller one begin later. */
   readonly inputOffset: number;
   /** Beats of a token record. */
   readonly inputStride: number;
+  readonly jobOffset: number;
+  readonly statusOffset: number;
   /** Logits, one row a token of the block. */
   readonly logitsOffset: number;
   readonly logitsRowBeats: number;
@@ -98,11 +102,11 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
     ? { offset: tableBeats, rowBeats: beatsOf(model.headDim * 2), rows: sinks + window }
     : undefined;
 
-  const jobOffset = 0;
-  const statusOffset = 1;
-  const inputOffset = statusOffset + statusBeats;
+  const inputOffset = 0;
   const inputStride = tokenRecordBeats(model.headDim);
-  const logitsOffset = inputOffset + inputStride * limits.blockTokens;
+  const jobOffset = inputOffset + inputStride * limits.blockTokens;
+  const statusOffset = jobOffset + 1;
+  const logitsOffset = statusOffset + statusBeats;
   const logitsRowBeats = beatsOf(model.vocabSize * 4);
   const dumpOffset = logitsOffset + logitsRowBeats * limits.blockTokens;
   const forward = forwardPass(header, tensors, {
@@ -126,10 +130,10 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
   const commandCount = forward.descriptors.length;
   const hiddenCommandOffset = commandOffset + beatsOf(commandCount * descriptorBytes);
   const io: IoPlan = {
-    jobOffset,
-    statusOffset,
     inputOffset,
     inputStride,
+    jobOffset,
+    statusOffset,
     logitsOffset,
     logitsRowBeats,
     dumpOffset,

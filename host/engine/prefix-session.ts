@@ -102,7 +102,7 @@ export class PrefixSession implements Session {
     return states;
   }
 
-  async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
+  decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
     return this.#run([id], () => this.#inner.decode(id, signal));
   }
 

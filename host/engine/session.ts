@@ -1,7 +1,7 @@
 import { kernelConfigs } from "../../quant/format/kernel-config.ts";
 import { limits } from "../../quant/format/limits.ts";
 import { ropeFrequencies } from "../../quant/format/rope.ts";
-import type { Device } from "../device/device.ts";
+import type { Cancellation, Device } from "../device/device.ts";
 import { UsageError } from "../errors.ts";
 import { type BlockResult, type BlockRun, BlockRunner, type BlocksOptions } from "./block-runner.ts";
 import { DeviceMemory, platformOfKernel } from "./device-memory.ts";
@@ -11,7 +11,9 @@ import type { Session as TokenSession } from "./generate.ts";
 import type { ImageSource } from "./image-source.ts";
 import { KvMemory } from "./kv-memory.ts";
 import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
-import { type RunStatus, totalCycles } from "./status.ts";
+import { type DecodeCycles, RunTotals } from "./run-totals.ts";
+import { checkPrompt, checkTokens, maxPositions } from "./sequence-limits.ts";
+import type { RunStatus } from "./status.ts";
 import { cpuTimeoutMs } from "./time-limit.ts";
 import { readTrace, type TraceEntry } from "./trace.ts";
 import { ModelUpload, throwIfAborted, type UploadOptions } from "./upload.ts";
@@ -27,9 +29,6 @@ export interface SessionOptions extends PlanOptions, UploadOptions {
   /** Milliseconds until a block counts as hung; default the device's, and longer for large models on a CPU. */
   readonly timeoutMs?: number | undefined;
 }
-
-/** Positions are 32-bit words of the token record; this many stay clear of the sign. */
-const maxPositions = 2 ** 31 - 1;
 
 /** A model on a device and one sequence in its KV cache. One call at a time. */
 export class Session implements TokenSession {
@@ -49,9 +48,8 @@ export class Session implements TokenSession {
   readonly #calls = new Exclusive();
   #freed = false;
   #position = 0;
-  #last: { block: BlockRun; result: BlockResult; status: RunStatus; seconds: number } | undefined;
-  #decoded = { tokens: 0, seconds: 0 };
-  #modelledSeconds = 0;
+  #last: { block: BlockRun; result: BlockResult; status: RunStatus } | undefined;
+  readonly #totals: RunTotals;
 
   /**
    * Opens the kernel, lays out its memory and sends the model.
@@ -98,6 +96,7 @@ export class Session implements TokenSession {
       options.timeoutMs === undefined ? cpuTimeoutMs(this.engine, header.tensors) : () => options.timeoutMs;
     this.vocabSize = header.model.vocabSize;
     this.layers = header.model.layers;
+    this.#totals = new RunTotals(plan.platform.clockMHz * 1e6);
     this.power = options.device.power;
   }
 
@@ -108,16 +107,20 @@ export class Session implements TokenSession {
 
   /** Mean over all decoded tokens since opening; undefined before the first, or where the kernel counts nothing. */
   get modelledSecondsPerToken(): number | undefined {
-    const { tokens, seconds } = this.#decoded;
-    return tokens === 0 ? undefined : seconds / tokens;
+    return this.#totals.secondsPerToken;
   }
 
   /** Kernel time of all blocks since opening, by their cycle counters; 0 where the kernel counts nothing. */
   get modelledSeconds(): number {
-    return this.#modelledSeconds;
+    return this.#totals.seconds;
   }
 
-  /** Status and cycle counters of the block that ran last. */
+  /** Cycles of the tokens decoded since this was last called. */
+  takeDecodeCycles(): DecodeCycles {
+    return this.#totals.takeDecodeCycles();
+  }
+
+  /** Status and cycle counters of the block that ended last; undefined after a failure. */
   get lastStatus(): RunStatus | undefined {
     return this.#last?.status;
   }
@@ -127,21 +130,22 @@ export class Session implements TokenSession {
    * @throws UsageError for an empty prompt, one over the window, or a token outside the vocabulary
    */
   async prefill(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    this.#checkPrompt(ids);
+    checkPrompt(ids, this.plan);
     return this.#calls.run(signal, async (both) => {
       await this.#runBlocks(ids, { first: ids.length - 1, signal: both });
       return this.#runner.logitsView((ids.length - 1) % limits.blockTokens);
     });
   }
 
-  /** Runs one token and resolves with the logits [vocabulary] after it, valid until the next call. */
-  async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
+  /**
+   * Runs one token and resolves with the logits [vocabulary] after it, valid until the next call. The kernel runs when
+   * this returns.
+   */
+  decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
     return this.#calls.run(signal, async (both) => {
-      await this.#runBlocks([id], { first: 0, signal: both });
-      const { status, seconds } = this.#last!;
-      if (status.counters !== "none") {
-        this.#decoded = { tokens: this.#decoded.tokens + 1, seconds: this.#decoded.seconds + seconds };
-      }
+      const ids = [id];
+      checkTokens(ids, this.vocabSize, this.#position);
+      this.#totals.addToken(await this.#runBlock({ tokens: ids, firstLogit: 0 }, "logits", both));
       return this.#runner.logitsView(0);
     });
   }
@@ -162,7 +166,7 @@ export class Session implements TokenSession {
    * @throws UsageError as prefill
    */
   async hiddenStates(ids: readonly number[], from = 0, signal?: AbortSignal): Promise<Float32Array[]> {
-    this.#checkPrompt(ids);
+    checkPrompt(ids, this.plan);
     return this.#calls.run(signal, async (both) => {
       const states: Float32Array[] = [];
       const take = (token: number) => states.push(this.#finalNorm.apply(this.#runner.readHidden(token)));
@@ -190,6 +194,7 @@ export class Session implements TokenSession {
 
   /** Activations of the block that ran last, in a session opened with `trace`. */
   trace(): TraceEntry[] {
+    this.#calls.checkIdle();
     if (!this.#options.trace || this.#last === undefined) {
       throw new UsageError(
         "NO_TRACE",
@@ -247,45 +252,31 @@ export class Session implements TokenSession {
     ids: readonly number[],
     { first, signal, result = "logits", take }: BlocksOptions,
   ): Promise<void> {
-    this.#checkTokens(ids);
+    checkTokens(ids, this.vocabSize, this.#position);
     for (let start = 0; start < ids.length; start += limits.blockTokens) {
       throwIfAborted(signal);
       const tokens = ids.slice(start, start + limits.blockTokens);
       const firstLogit = Math.min(tokens.length, Math.max(0, first - start));
-      const block = { tokens, position: this.#position, firstLogit };
-      this.#last = undefined;
-      const timeoutMs = this.#timeoutMs(tokens.length);
-      const status = await this.#runner.run(block, { result, signal, timeoutMs });
-      const seconds = totalCycles(status) / (this.plan.platform.clockMHz * 1e6);
-      this.#last = { block, result, status, seconds };
-      this.#modelledSeconds += seconds;
-      this.#position += tokens.length;
+      this.#totals.add(await this.#runBlock({ tokens, firstLogit }, result, signal));
       for (let t = firstLogit; t < tokens.length; t++) take?.(t);
     }
   }
 
-  #checkPrompt(ids: readonly number[]): void {
-    const { sinks, window } = this.plan;
-    if (ids.length === 0) throw new UsageError("EMPTY_PROMPT", "The prompt has no tokens.");
-    if (ids.length <= sinks + window) return;
-    throw new UsageError(
-      "PROMPT_TOO_LONG",
-      `The prompt has ${ids.length} tokens; ${sinks} sinks and a window of ${window} keep ${sinks + window} of them.`,
-      { hint: `Shorten the prompt by ${ids.length - sinks - window} tokens or widen the window.` },
-    );
-  }
-
-  #checkTokens(ids: readonly number[]): void {
-    const unknown = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= this.vocabSize);
-    if (unknown !== undefined) {
-      throw new UsageError("BAD_TOKEN", `${unknown} is no token of this model's ${this.vocabSize}.`);
-    }
-    if (this.#position + ids.length > maxPositions) {
-      throw new UsageError(
-        "SEQUENCE_TOO_LONG",
-        `${ids.length} tokens after ${this.#position} pass the last position, ${maxPositions}.`,
-        { hint: "Start a new sequence." },
-      );
+  async #runBlock(
+    { tokens, firstLogit }: Omit<BlockRun, "position">,
+    result: BlockResult,
+    signal: Cancellation,
+  ): Promise<RunStatus> {
+    const block = { tokens, position: this.#position, firstLogit };
+    const timeoutMs = this.#timeoutMs(tokens.length);
+    try {
+      const status = await this.#runner.run(block, { result, signal, timeoutMs });
+      this.#last = { block, result, status };
+      this.#position += tokens.length;
+      return status;
+    } catch (error) {
+      this.#last = undefined;
+      throw error;
     }
   }
 

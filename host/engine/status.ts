@@ -1,9 +1,9 @@
 import {
-  counterCount,
   counterSources,
   type Operation,
   operations,
   type StatusCode,
+  statusBeats,
   statusCodes,
   statusFields,
   statusMagic,
@@ -12,44 +12,78 @@ import { beatBytes } from "../../quant/format/limits.ts";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
 import { DeviceError } from "../errors.ts";
 
-/** What the kernel reports of one run. */
-export interface RunStatus {
+const beatWords = beatBytes / 4;
+/** 32-bit words of the status block. */
+export const statusWords = statusBeats * beatWords;
+
+const operationNumbers = Object.values(operations);
+
+/** What the kernel reports of one run. A copy of the status block, told apart when it is asked: most is for few. */
+export class RunStatus {
+  readonly #words: readonly number[];
+
+  /** @param memory 32-bit words; the block begins at `start` */
+  constructor(memory: Uint32Array, start = 0) {
+    const words: number[] = [];
+    for (let i = 0; i < statusWords; i++) words.push(memory[start + i]!);
+    this.#words = words;
+  }
+
   /** Whether the kernel has written the block at all. */
-  readonly finished: boolean;
+  get finished(): boolean {
+    return this.#words[statusFields.magic] === statusMagic;
+  }
+
   /** A status code's name; undefined for a number that this program does not know. */
-  readonly code: StatusCode | undefined;
-  readonly rawCode: number;
+  get code(): StatusCode | undefined {
+    return keyOf(statusCodes, this.rawCode);
+  }
+
+  get rawCode(): number {
+    return this.#words[statusFields.code]!;
+  }
+
   /** Index of the descriptor that the code is about. */
-  readonly descriptor: number;
-  readonly abiVersion: number;
+  get descriptor(): number {
+    return this.#words[statusFields.descriptor]!;
+  }
+
+  get abiVersion(): number {
+    return this.#words[statusFields.abiVersion]!;
+  }
+
   /** Where the cycles come from; "none" where the kernel counted nothing. */
-  readonly counters: keyof typeof counterSources;
-  readonly cycles: Readonly<Record<Operation, bigint>>;
-}
+  get counters(): keyof typeof counterSources {
+    return keyOf(counterSources, this.#words[statusFields.counters]!) ?? "none";
+  }
 
-/** Reads the status block: three beats. */
-export function readStatus(bytes: Uint8Array): RunStatus {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const word = (field: keyof typeof statusFields) => view.getUint32(4 * statusFields[field], true);
-  const counter = (index: number) =>
-    index < counterCount ? view.getBigUint64(beatBytes + 8 * index, true) : 0n;
-  const rawCode = word("code");
-  const source = word("counters");
-  return {
-    finished: word("magic") === statusMagic,
-    code: keyOf(statusCodes, rawCode),
-    rawCode,
-    descriptor: word("descriptor"),
-    abiVersion: word("abiVersion"),
-    counters: keyOf(counterSources, source) ?? "none",
-    cycles: Object.fromEntries(operationIndices.map(([name, index]) => [name, counter(index)])) as Record<
-      Operation,
-      bigint
-    >,
-  };
-}
+  /** Whether the kernel counted its cycles. */
+  get counted(): boolean {
+    const source = this.#words[statusFields.counters];
+    return source === counterSources.modelled || source === counterSources.measured;
+  }
 
-const operationIndices = Object.entries(operations);
+  get cycles(): Readonly<Record<Operation, bigint>> {
+    const cycles = Object.entries(operations).map(([name, operation]) => {
+      const low = beatWords + 2 * operation;
+      return [name, (BigInt(this.#words[low + 1]!) << 32n) + BigInt(this.#words[low]!)];
+    });
+    return Object.fromEntries(cycles) as Record<Operation, bigint>;
+  }
+
+  /** Cycles of one operation, by its number; exact below 2^53. */
+  cyclesOf(operation: number): number {
+    const low = beatWords + 2 * operation;
+    return this.#words[low]! + this.#words[low + 1]! * 2 ** 32;
+  }
+
+  /** Cycles of all operations together. */
+  get totalCycles(): number {
+    let sum = 0;
+    for (const operation of operationNumbers) sum += this.cyclesOf(operation);
+    return sum;
+  }
+}
 
 function keyOf<K extends string>(names: Readonly<Record<K, number>>, value: number): K | undefined {
   return (Object.keys(names) as K[]).find((name) => names[name] === value);
@@ -66,7 +100,7 @@ export function checkStatus(status: RunStatus, describe: (descriptor: number) =>
       hint: "The bitstream is not accllm's, or the device lost its memory; load the bitstream again.",
     });
   }
-  if (status.code === "ok") return;
+  if (status.rawCode === statusCodes.ok) return;
   const where = `descriptor ${status.descriptor} (${describe(status.descriptor)})`;
   switch (status.code) {
     case "nonFinite":
@@ -103,8 +137,3 @@ export function checkStatus(status: RunStatus, describe: (descriptor: number) =>
 }
 
 const bug = { hint: "This is a fault in accllm or memory corruption on the device; run accllm verify." };
-
-/** Cycles of all operations together. */
-export function totalCycles(status: RunStatus): number {
-  return Number(Object.values(status.cycles).reduce((sum, cycles) => sum + cycles, 0n));
-}

@@ -37,26 +37,43 @@ export interface TokenBlock {
 export function writeTokenRecords(
   target: Uint8Array,
   stride: number,
-  block: TokenBlock,
+  { tokens, position }: TokenBlock,
   lastSinkPosition: number,
   frequencies: Float64Array,
 ): void {
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength);
+  for (const [t, token] of tokens.entries()) {
+    const record = new DataView(target.buffer, target.byteOffset + t * stride, stride);
+    writeAngles(record, position + t, lastSinkPosition, frequencies);
+    writeToken(record, token, position + t, lastSinkPosition);
+  }
+}
+
+/** A token record's words. */
+export function writeToken(
+  record: DataView,
+  token: number,
+  position: number,
+  lastSinkPosition: number,
+): void {
+  record.setUint32(4 * tokenFields.token, token, true);
+  record.setUint32(4 * tokenFields.position, position, true);
+  record.setUint32(4 * tokenFields.sinkPosition, Math.min(position, lastSinkPosition), true);
+}
+
+/** A token record's tables, which do not depend on the token. */
+export function writeAngles(
+  record: DataView,
+  position: number,
+  lastSinkPosition: number,
+  frequencies: Float64Array,
+): void {
   const half = frequencies.length;
-  block.tokens.forEach((token, t) => {
-    const record = t * stride;
-    const position = block.position + t;
-    const sinkPosition = Math.min(position, lastSinkPosition);
-    view.setUint32(record + 4 * tokenFields.token, token, true);
-    view.setUint32(record + 4 * tokenFields.position, position, true);
-    view.setUint32(record + 4 * tokenFields.sinkPosition, sinkPosition, true);
-    [position, sinkPosition].forEach((p, k) => {
-      const cosines = record + beatBytes + 8 * half * k;
-      for (let i = 0; i < half; i++) {
-        const angle = p * frequencies[i]!;
-        view.setFloat32(cosines + 4 * i, Math.cos(angle), true);
-        view.setFloat32(cosines + 4 * (half + i), Math.sin(angle), true);
-      }
-    });
+  [position, Math.min(position, lastSinkPosition)].forEach((p, k) => {
+    const cosines = beatBytes + 8 * half * k;
+    for (let i = 0; i < half; i++) {
+      const angle = p * frequencies[i]!;
+      record.setFloat32(cosines + 4 * i, Math.cos(angle), true);
+      record.setFloat32(cosines + 4 * (half + i), Math.sin(angle), true);
+    }
   });
 }

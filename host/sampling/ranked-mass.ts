@@ -1,6 +1,6 @@
 import { expNonPositive } from "./exp.ts";
 import { allIds, ranksBefore } from "./order.ts";
-import { addWeights, forEachBlock, highestOf, lowestOf, type Scores, type Weighting } from "./scores.ts";
+import { addWeights, forEachBlock, type Scores, type Weighting, widenRange } from "./scores.ts";
 
 /** Buckets of equal width between the highest and the lowest score. */
 const BUCKETS = 1024;
@@ -47,12 +47,9 @@ export class RankedMass {
       this.#bucketOf = new Uint16Array(scores.length);
       this.#masses = new Float64Array(BUCKETS);
     }
-    let highest = Number.NEGATIVE_INFINITY;
-    let lowest = Number.POSITIVE_INFINITY;
-    forEachBlock(scores.length, (start, end) => {
-      highest = Math.max(highest, highestOf(scores, start, end));
-      lowest = Math.min(lowest, lowestOf(scores, start, end));
-    });
+    const range = { highest: Number.NEGATIVE_INFINITY, lowest: Number.POSITIVE_INFINITY };
+    forEachBlock(scores.length, (start, end) => widenRange(range, scores, start, end));
+    const { highest, lowest } = range;
     const perScore = (BUCKETS - 1) / (highest - lowest);
     const walked = scores.length <= SORTED || perScore === Number.POSITIVE_INFINITY;
     const [bucketOf, masses] = [this.#bucketOf, this.#masses.fill(0)];

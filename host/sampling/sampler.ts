@@ -53,9 +53,13 @@ export class Sampler {
   readonly seed: number;
   readonly #options: { [K in keyof typeof SAMPLER_DEFAULTS]: number };
   readonly #logprobs: number | undefined;
+  /** How many of the best scores are drawn from: 1 takes the best, 0 all. */
+  readonly #choices: number;
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();
   #penalizedScores = new Float64Array(0);
+  /** Of the best ids, where there is a top-k. */
+  #weights = new Float64Array(0);
   readonly #ranking = new Ranking();
   /** Of scores with the repeat penalty. */
   readonly #penalized = new Ranking();
@@ -72,6 +76,7 @@ export class Sampler {
       repeatPenalty: options.repeatPenalty ?? SAMPLER_DEFAULTS.repeatPenalty,
     };
     this.#logprobs = options.logprobs;
+    this.#choices = this.#options.temperature === 0 ? 1 : this.#options.topK;
     this.#random = new Xoshiro128(this.seed);
   }
 
@@ -86,7 +91,8 @@ export class Sampler {
    * @throws DeviceError where logits hold NaN or +Infinity, or exclude every token
    */
   sample(logits: Float32Array): Sample {
-    const best = this.#ranking.scan(logits);
+    const choices = this.#options.repeatPenalty === 1 ? this.#choices : 0;
+    const best = this.#ranking.scan(logits, Math.max(choices, this.#logprobs ?? 0));
     if (best < 0) throw unusable(logits);
     const id = this.#choose(logits, best);
     this.accept(id);
@@ -97,9 +103,9 @@ export class Sampler {
 
   /** @param best the id of the highest logit */
   #choose(logits: Float32Array, best: number): number {
-    const { temperature, topK, repeatPenalty } = this.#options;
+    const { repeatPenalty } = this.#options;
     if (repeatPenalty === 1) {
-      return temperature === 0 || topK === 1 ? best : this.#draw(logits, this.#ranking, logits[best]!);
+      return this.#choices === 1 ? best : this.#draw(logits, this.#ranking, logits[best]!);
     }
     if (this.#penalizedScores.length !== logits.length) {
       this.#penalizedScores = new Float64Array(logits.length);
@@ -107,10 +113,8 @@ export class Sampler {
     const scores = this.#penalizedScores;
     scores.set(logits);
     penalizeRepeats(scores, this.#recent.distinct(), repeatPenalty);
-    const bestScore = this.#penalized.scan(scores);
-    return temperature === 0 || topK === 1
-      ? bestScore
-      : this.#draw(scores, this.#penalized, scores[bestScore]!);
+    const bestScore = this.#penalized.scan(scores, this.#choices);
+    return this.#choices === 1 ? bestScore : this.#draw(scores, this.#penalized, scores[bestScore]!);
   }
 
   /** An id from what the filters leave. @param highest of the scores */
@@ -118,8 +122,12 @@ export class Sampler {
     const { temperature, topK, topP, minP } = this.#options;
     if (topK > 0) {
       const ids = ranking.first(topK);
-      const weights = Float64Array.from(ids, (id) => expNonPositive((scores[id]! - highest) / temperature));
-      return ids[placeOver(weights, this.#random.nextDouble() * filteredMass(weights, { topP, minP }))]!;
+      if (this.#weights.length !== ids.length) this.#weights = new Float64Array(ids.length);
+      const weights = this.#weights;
+      for (let i = 0; i < ids.length; i++) {
+        weights[i] = expNonPositive((scores[ids[i]!]! - highest) / temperature);
+      }
+      return ids[placeOver(weights, this.#random.nextDouble() * filteredMass(weights, topP, minP))]!;
     }
     const weighting = { highest, temperature };
     if (topP === 1 && minP === 0) {
@@ -132,10 +140,12 @@ export class Sampler {
 }
 
 /** Sum of the falling weights that top-p, then min-p leave: the first ones. */
-function filteredMass(weights: Float64Array, { topP, minP }: { topP: number; minP: number }): number {
-  const whole = weights.reduce((sum, weight) => sum + weight, 0);
+function filteredMass(weights: Float64Array, topP: number, minP: number): number {
+  let whole = 0;
+  for (let i = 0; i < weights.length; i++) whole += weights[i]!;
   let mass = 0;
-  for (const weight of weights) {
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i]!;
     // The best weight is exactly 1, so min-p compares weights without normalizing them.
     if (weight < minP) break;
     mass += weight;

@@ -23,33 +23,23 @@ export function forEachBlock(ids: number, call: (start: number, end: number, blo
   }
 }
 
-/** The highest score from id `start` to before `end`; NaN where one is NaN or Infinity. */
-export function highestOf(scores: Scores, start: number, end: number): number {
-  // Four at a time, without branches: half the time of comparing one by one. Math.max passes NaN on.
-  let a = Number.NEGATIVE_INFINITY;
-  let b = a;
-  let c = a;
-  let d = a;
-  let id = start;
-  for (; id + 3 < end; id += 4) {
-    a = Math.max(a, scores[id]!);
-    b = Math.max(b, scores[id + 1]!);
-    c = Math.max(c, scores[id + 2]!);
-    d = Math.max(d, scores[id + 3]!);
-  }
-  for (; id < end; id++) a = Math.max(a, scores[id]!);
-  const highest = Math.max(a, b, c, d);
-  return highest === Number.POSITIVE_INFINITY ? Number.NaN : highest;
+/** The highest score, and the lowest that is finite. */
+export interface ScoreRange {
+  highest: number;
+  lowest: number;
 }
 
-/** The lowest score that is finite; Infinity where there is none. */
-export function lowestOf(scores: Scores, start: number, end: number): number {
-  let lowest = Number.POSITIVE_INFINITY;
+/** Widens a range by the scores from id `start` to before `end`. */
+export function widenRange(range: ScoreRange, scores: Scores, start: number, end: number): void {
+  let { highest, lowest } = range;
   for (let id = start; id < end; id++) {
     const score = scores[id]!;
+    if (score <= highest && score >= lowest) continue;
+    if (score > highest) highest = score;
     if (score < lowest && score > Number.NEGATIVE_INFINITY) lowest = score;
   }
-  return lowest;
+  range.highest = highest;
+  range.lowest = lowest;
 }
 
 /** `sum` and the weights from id `start` to before `end`, added by ascending id. */

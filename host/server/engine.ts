@@ -7,7 +7,7 @@ import type { ServiceState } from "./server-state.ts";
 /** What the server needs of a model. */
 export type ServedModel = Pick<
   OpenModel,
-  "name" | "header" | "codec" | "tokenizer" | "template" | "plan" | "session" | "status" | "close"
+  "name" | "header" | "codec" | "tokenizer" | "template" | "plan" | "session" | "takeDecodeCycles" | "close"
 >;
 
 /**

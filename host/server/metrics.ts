@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { DoneEvent } from "../engine/generate.ts";
-import type { RunStatus } from "../engine/status.ts";
+import type { DecodeCycles } from "../engine/run-totals.ts";
 
 /** What the gauges read when somebody asks. */
 export interface MetricSources {
@@ -158,11 +158,10 @@ export class Metrics {
     this.#deviceErrors.inc();
   }
 
-  /** Counters of one run of the kernel. */
-  cycles(status: RunStatus | undefined): void {
-    if (status === undefined || status.counters === "none") return;
-    for (const [operation, cycles] of Object.entries(status.cycles)) {
-      if (cycles > 0n) this.#cycles.inc({ source: status.counters, operation }, Number(cycles));
+  /** What the kernel counted since this was last told. */
+  cycles({ source, cycles }: DecodeCycles): void {
+    for (const [operation, count] of Object.entries(cycles)) {
+      if (count > 0) this.#cycles.inc({ source, operation }, count);
     }
   }
 }

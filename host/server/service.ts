@@ -145,19 +145,22 @@ export class ModelService {
   ): Promise<TextResult> {
     const arrived = performance.now();
     return await this.#atDevice(signal, job.ids, async (turn, both) => {
-      const { session, status } = this.#modelAt(turn);
+      const { session, takeDecodeCycles } = this.#modelAt(turn);
       const settings = { ...job.settings, signal: both, constraint: job.constraint };
       const events = generate(session, job.codec, job.ids, settings);
-      for (let first = true; ; first = false) {
-        const { value, done } = await events.next();
-        if (done) {
-          this.metrics.done(value, session.reusedTokens);
-          if (value.reason === "cancelled") throw both.reason;
-          return { ...value, reusedTokens: session.reusedTokens };
+      try {
+        for (let first = true; ; first = false) {
+          const { value, done } = await events.next();
+          if (done) {
+            this.metrics.done(value, session.reusedTokens);
+            if (value.reason === "cancelled") throw both.reason;
+            return { ...value, reusedTokens: session.reusedTokens };
+          }
+          if (first) this.metrics.firstToken((performance.now() - arrived) / 1000);
+          onToken(value);
         }
-        if (first) this.metrics.firstToken((performance.now() - arrived) / 1000);
-        else this.metrics.cycles(status());
-        onToken(value);
+      } finally {
+        this.metrics.cycles(takeDecodeCycles());
       }
     });
   }

@@ -174,6 +174,7 @@ describe.skipIf(!emulatorBuilt)("the official openai client, unchanged (needs th
       await fetch(`${running.url}/metrics`, { headers: { authorization: "Bearer secret" } })
     ).text();
     expect(metrics).toMatch(/accllm_running 0/);
+    expect(metrics).toMatch(/accllm_kernel_cycles_total\{source="modelled",operation="matmul"\} [1-9]/);
     expect(running.logged.join("")).toContain("client_closed_request");
   });
 

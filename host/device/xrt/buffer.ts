@@ -38,8 +38,6 @@ export class XrtBuffer implements DeviceBuffer {
   /** The kernel argument it was allocated for, for messages. */
   readonly argument: string;
   readonly device: XrtDevice;
-  /** Runs that have this buffer as an argument right now. */
-  users = 0;
   readonly #host: HostMemory;
   #handle: Handle | undefined;
   /** Copies to the device that are under way on other threads. */
@@ -151,10 +149,11 @@ export class XrtBuffer implements DeviceBuffer {
   /** @throws DeviceError BUFFER_IN_USE while a run uses it. */
   close(): void {
     if (this.#handle === undefined) return;
-    if (this.users > 0 || this.sending) {
+    const running = this.device.runsWith(this);
+    if (running || this.sending) {
       throw new DeviceError(
         "BUFFER_IN_USE",
-        `The buffer for ${this.argument} is in use by ${this.users > 0 ? "a running kernel" : "a copy to the device"}.`,
+        `The buffer for ${this.argument} is in use by ${running ? "a running kernel" : "a copy to the device"}.`,
       );
     }
     this.release();

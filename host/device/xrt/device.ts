@@ -32,6 +32,7 @@ export class XrtDevice implements Device {
   #eccErrors: number;
   readonly #kernels = new Set<XrtKernel>();
   readonly #buffers = new Set<XrtBuffer>();
+  #freed = 0;
 
   /** @throws DeviceError DEVICE_NOT_OPENED. */
   constructor(
@@ -155,8 +156,20 @@ export class XrtDevice implements Device {
   }
 
   forget(part: XrtBuffer | XrtKernel): void {
-    if (part instanceof XrtBuffer) this.#buffers.delete(part);
-    else this.#kernels.delete(part);
+    if (part instanceof XrtBuffer) {
+      this.#buffers.delete(part);
+      this.#freed++;
+    } else this.#kernels.delete(part);
+  }
+
+  /** How many buffers were freed: as long as it stays the same, those that were open are. */
+  get freedBuffers(): number {
+    return this.#freed;
+  }
+
+  /** Whether a run that is under way has this buffer as an argument. */
+  runsWith(buffer: XrtBuffer): boolean {
+    return [...this.#kernels].some((kernel) => kernel.runsWith(buffer));
   }
 
   close(): void {

@@ -5,14 +5,19 @@ import type { Handle } from "./binding.ts";
 import { XrtBuffer } from "./buffer.ts";
 import type { XrtDevice } from "./device.ts";
 import { deviceFailed } from "./failure.ts";
-import { execute, type ReadyRun } from "./run.ts";
+import { execute, type ReadyRun, type RunKernel } from "./run.ts";
 
-/** A run object and the frozen arguments that it has: to set each of them costs more than the rest of a start. */
+/**
+ * A run object and the arguments that it has. Frozen ones are kept: to set each of them, or just to look at each of
+ * their buffers, costs more than the rest of a start.
+ */
 interface OpenRun extends ReadyRun {
-  set: { readonly args: KernelArguments; readonly buffers: readonly XrtBuffer[] } | undefined;
+  buffers: readonly XrtBuffer[];
+  /** With the device's number of freed buffers at that time. */
+  kept: { readonly args: KernelArguments; readonly freed: number } | undefined;
 }
 
-export class XrtKernel implements Kernel {
+export class XrtKernel implements Kernel, RunKernel {
   readonly name: string;
   readonly arguments: readonly string[];
   readonly device: XrtDevice;
@@ -49,6 +54,11 @@ export class XrtKernel implements Kernel {
   /** Whether a run of this kernel is under way. */
   get busy(): boolean {
     return this.#running.size > 0;
+  }
+
+  /** Whether a run that is under way has this buffer as an argument. */
+  runsWith(buffer: XrtBuffer): boolean {
+    return [...this.#running].some(({ buffers }) => buffers.includes(buffer));
   }
 
   #argument(name: string): { index: number; metadata: KernelArgumentMetadata } {
@@ -133,42 +143,43 @@ export class XrtKernel implements Kernel {
     if (handle === null) {
       throw deviceFailed(this.device, "RUN_NOT_OPENED", `A run of kernel ${this.name} could not be opened`);
     }
-    return { handle, lastMs: undefined, set: undefined };
+    return { handle, lastMs: undefined, buffers: [], kept: undefined };
   }
 
-  /**
-   * Sets all arguments, unless the run has these already.
-   * @returns the buffers among them
-   */
-  #setArguments(run: OpenRun, args: KernelArguments): readonly XrtBuffer[] {
-    if (run.set?.args === args && run.set.buffers.every(({ open }) => open)) return run.set.buffers;
-    run.set = undefined;
+  /** Sets all arguments, unless the run has these already. */
+  #setArguments(run: OpenRun, args: KernelArguments): void {
+    const freed = this.device.freedBuffers;
+    if (run.kept?.args === args && run.kept.freed === freed) return;
+    run.kept = undefined;
+    run.buffers = [];
     for (const name of Object.keys(args)) this.#argument(name);
     for (const name of this.arguments) this.#setArgument(run.handle, name, args[name]);
-    const buffers = Object.values(args).filter((value) => value instanceof XrtBuffer);
-    if (Object.isFrozen(args)) run.set = { args, buffers };
-    return buffers;
+    run.buffers = Object.values(args).filter((value) => value instanceof XrtBuffer);
+    if (Object.isFrozen(args)) run.kept = { args, freed };
   }
 
-  async run(args: KernelArguments, options: RunOptions = {}): Promise<void> {
+  run(args: KernelArguments, options: RunOptions = {}): Promise<void> {
+    return execute(this, args, options);
+  }
+
+  begin(args: KernelArguments): OpenRun {
     void this.handle;
     const run = this.#openRun();
     this.#running.add(run);
-    let inUse: readonly XrtBuffer[] = [];
-    let reusable = false;
     try {
-      inUse = this.#setArguments(run, args);
-      for (const buffer of inUse) buffer.users++;
-      await execute(this.device, this.name, run, options);
-      reusable = true;
-    } finally {
-      for (const buffer of inUse) buffer.users--;
-      // Closing the device has closed the run already.
-      if (this.#running.delete(run)) {
-        if (reusable) this.#idle.push(run);
-        else this.device.library.xrt.xrtRunClose(run.handle);
-      }
+      this.#setArguments(run, args);
+    } catch (error) {
+      this.end(run, false);
+      throw error;
     }
+    return run;
+  }
+
+  end(run: OpenRun, reusable: boolean): void {
+    // Closing the device has closed the run already.
+    if (!this.#running.delete(run)) return;
+    if (reusable) this.#idle.push(run);
+    else this.device.library.xrt.xrtRunClose(run.handle);
   }
 
   /** @throws DeviceError KERNEL_IN_USE while it runs. */

@@ -1,5 +1,5 @@
 import { DeviceError, InterruptedError } from "../../errors.ts";
-import type { RunOptions } from "../device.ts";
+import type { KernelArguments, RunOptions } from "../device.ts";
 import { type Handle, runStates } from "./binding.ts";
 import type { XrtDevice } from "./device.ts";
 import { deviceFailed, deviceLost } from "./failure.ts";
@@ -35,6 +35,19 @@ function waitSlice(device: XrtDevice, run: Handle, milliseconds: number): Promis
   });
 }
 
+/**
+ * What a slice's end says.
+ * @returns the run's final state; undefined where it goes on
+ */
+function finalState(device: XrtDevice, run: Handle, state: number): number | undefined {
+  lastTurn = performance.now();
+  if (device.closed) throw closedMeanwhile();
+  if (state === runStates.completed) return state;
+  if (state !== runStates.timeout) return finalStates.has(state) ? state : undefined;
+  // The slice's end and the card's own time-out have the same number; only the latter is the run's state.
+  return device.library.xrt.xrtRunState(run) === runStates.timeout ? state : undefined;
+}
+
 /** Waits until the run's state is final or `until` (performance.now()) has passed; undefined in the latter case. */
 async function waitUntil(
   device: XrtDevice,
@@ -46,15 +59,8 @@ async function waitUntil(
   for (;;) {
     const left = until - performance.now();
     if (left <= 0 || stop()) return undefined;
-    const state = await waitSlice(device, run, Math.min(slice, left));
-    lastTurn = performance.now();
-    if (device.closed) throw closedMeanwhile();
-    if (state !== runStates.timeout) {
-      if (finalStates.has(state)) return state;
-    } else if (device.library.xrt.xrtRunState(run) === runStates.timeout) {
-      // The slice's end and the card's own time-out have the same number; only the latter is the run's state.
-      return state;
-    }
+    const state = finalState(device, run, await waitSlice(device, run, Math.min(slice, left)));
+    if (state !== undefined) return state;
   }
 }
 
@@ -124,42 +130,68 @@ export interface ReadyRun {
   lastMs: number | undefined;
 }
 
+/** What runs a kernel, seen from its runs. */
+export interface RunKernel {
+  readonly name: string;
+  readonly device: XrtDevice;
+  /** A run with these arguments, which counts as being under way. @throws DeviceError; then there is none */
+  begin(args: KernelArguments): ReadyRun;
+  /** The run is not under way any more. */
+  end(run: ReadyRun, reusable: boolean): void;
+}
+
 /**
- * Starts a run and waits for it without blocking the event loop for more than some milliseconds.
+ * Starts a run and waits for it without blocking the event loop for more than some milliseconds. It is started when
+ * this returns.
  * @throws DeviceError RUN_NOT_STARTED, RUN_FAILED, RUN_ABORTED, RUN_TIMEOUT, ECC_ERROR, DEVICE_LOST,
- *   DEVICE_CLOSED; InterruptedError.
+ *   DEVICE_CLOSED, and those of RunKernel.begin; InterruptedError.
  */
 export async function execute(
-  device: XrtDevice,
-  kernel: string,
-  run: ReadyRun,
-  options: RunOptions,
+  kernel: RunKernel,
+  args: KernelArguments,
+  { timeoutMs = defaultTimeoutMs, signal }: RunOptions,
 ): Promise<void> {
-  const { timeoutMs = defaultTimeoutMs, signal } = options;
-  const { handle, lastMs = sliceMs } = run;
-  if (signal?.aborted) throw new InterruptedError();
-  if (device.library.xrt.xrtRunStart(handle) !== 0) {
-    throw deviceFailed(device, "RUN_NOT_STARTED", `Kernel ${kernel} could not be started`);
-  }
-  const interrupted = () => signal?.aborted === true;
-  const start = performance.now();
-  let state = lastMs < shortMs ? await waitHere(device, handle) : undefined;
-  if (state === undefined) {
+  const { device } = kernel;
+  const run = kernel.begin(args);
+  let completed = false;
+  try {
+    const { handle, lastMs = sliceMs } = run;
+    if (signal?.aborted) throw new InterruptedError();
+    if (device.library.xrt.xrtRunStart(handle) !== 0) {
+      throw deviceFailed(device, "RUN_NOT_STARTED", `Kernel ${kernel.name} could not be started`);
+    }
+    const interrupted = () => signal?.aborted === true;
+    const start = performance.now();
     const slice = Math.min(longestSliceMs, Math.max(sliceMs, 1.5 * lastMs));
-    state = await waitUntil(device, handle, start + timeoutMs, slice, interrupted);
+    // The first wait, in which most runs end, is made here: every function between costs time after the run's end.
+    let state =
+      lastMs < shortMs
+        ? await waitHere(device, handle)
+        : finalState(device, handle, await waitSlice(device, handle, Math.min(slice, timeoutMs)));
+    state ??= await waitUntil(device, handle, start + timeoutMs, slice, interrupted);
+    run.lastMs = performance.now() - start;
+    if (state === undefined) throw await ended(kernel, handle, timeoutMs, interrupted());
+    if (interrupted()) throw new InterruptedError();
+    if (state !== runStates.completed) throw failed(device, kernel.name, state);
+    completed = true;
+  } finally {
+    kernel.end(run, completed);
   }
-  run.lastMs = performance.now() - start;
-  if (state === undefined) {
-    const wasInterrupted = interrupted();
-    const usable = await endEarly(device, handle, wasInterrupted ? interruptGraceMs : 0);
-    if (wasInterrupted) throw new InterruptedError();
-    throw new DeviceError(
-      "RUN_TIMEOUT",
-      `Kernel ${kernel} did not complete within ${timeoutMs} ms on ${device.name}` +
-        `${usable ? "" : "; the device was closed"}.`,
-      { hint: "If the model is large, raise the time-out; on a card, reset it with `xbutil reset`." },
-    );
-  }
-  if (interrupted()) throw new InterruptedError();
-  if (state !== runStates.completed) throw failed(device, kernel, state);
+}
+
+/** Ends a run that was interrupted, or did not complete in time. @returns the error that says so */
+async function ended(
+  { device, name }: RunKernel,
+  handle: Handle,
+  timeoutMs: number,
+  wasInterrupted: boolean,
+): Promise<Error> {
+  const usable = await endEarly(device, handle, wasInterrupted ? interruptGraceMs : 0);
+  if (wasInterrupted) return new InterruptedError();
+  return new DeviceError(
+    "RUN_TIMEOUT",
+    `Kernel ${name} did not complete within ${timeoutMs} ms on ${device.name}` +
+      `${usable ? "" : "; the device was closed"}.`,
+    { hint: "If the model is large, raise the time-out; on a card, reset it with `xbutil reset`." },
+  );
 }

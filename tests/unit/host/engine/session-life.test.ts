@@ -23,6 +23,32 @@ describe("Session, from opening to closing", () => {
     await session.close();
   });
 
+  it("has started a token's run when decode returns; what was known before stays known until it ends", async () => {
+    let release = () => {};
+    const { session, jobs } = await open(async (run) => {
+      if (jobs.length > 1) {
+        await new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      }
+      finish(run, { code: jobs.length > 2 ? 5 : 0 });
+    });
+    await session.prefill([1, 2]);
+    const before = session.lastStatus;
+    const second = session.decode(3);
+    expect([jobs.length, session.position, session.lastStatus === before]).toEqual([2, 2, true]);
+    expect(() => session.readKv(0, 0)).toThrow(expect.objectContaining({ code: "SESSION_BUSY" }));
+    expect(() => session.trace()).toThrow(expect.objectContaining({ code: "SESSION_BUSY" }));
+    release();
+    await second;
+    expect([session.position, session.lastStatus === before]).toEqual([3, false]);
+    const third = session.decode(4);
+    release();
+    await expect(third).rejects.toMatchObject({ code: "NON_FINITE" });
+    expect([session.position, session.lastStatus]).toEqual([3, undefined]);
+    await session.close();
+  });
+
   /** A kernel that runs until its signal has fired, which it asks now and then as a device does. */
   const untilAborted = async ({ options }: FakeRun): Promise<void> => {
     while (options.signal?.aborted !== true) await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { DeviceError } from "../../../../host/errors.ts";
 import { kernelAbiVersion } from "../../../../quant/format/platform.ts";
 import { imageHeader, smallShape } from "./memory-image.ts";
 
@@ -60,7 +61,7 @@ describe("Session", () => {
     const { session, jobs } = await open((run) => {
       const io = run.memory.io!;
       const view = new DataView(io.buffer);
-      record = new DataView(io.slice(64 * view.getUint32(12, true)).buffer);
+      record = new DataView(io.slice(64 * view.getUint32(64 * run.job + 12, true)).buffer);
       finish(run);
     });
     session.startAt(100_000);
@@ -76,6 +77,62 @@ describe("Session", () => {
       // 10000^(-2i/8) is not the decimal fraction to the last bit; at 100,000 that shows.
       expect(value).toBeCloseTo(expected[i]!, 6);
     });
+    await session.close();
+  });
+
+  it("writes each record's angles anew, wherever the token before was, and in whatever block", async () => {
+    const records: { position: number; cosine: number }[] = [];
+    const { session, device } = await open((run) => {
+      const io = new DataView(run.memory.io!.buffer);
+      const header = (word: number) => io.getUint32(64 * run.job + 4 * word, true);
+      for (let t = 0; t < header(5); t++) {
+        const record = 64 * (header(3) + t * header(4));
+        const cosine = io.getFloat32(record + 64, true);
+        records.push({ position: io.getUint32(record + 4, true), cosine });
+      }
+      finish(run);
+    });
+    await session.prefill([1, 2, 3]);
+    await session.decode(4);
+    await session.decode(5);
+    session.startAt(500);
+    await session.decode(6);
+    session.startAt(2);
+    await session.logitsForAll(new Array(17).fill(7));
+    await session.decode(8);
+    session.startAt(20);
+    await session.decode(9);
+    // A block that is not sent has its angles where the next token's were.
+    vi.spyOn(device.buffers.get("io")!, "sync").mockImplementationOnce(() => {
+      throw new DeviceError("SYNC_FAILED", "not now");
+    });
+    session.startAt(30);
+    await expect(session.logitsForAll([1, 2])).rejects.toMatchObject({ code: "SYNC_FAILED" });
+    session.startAt(21);
+    await session.decode(10);
+    expect(records.map(({ position }) => position)).toEqual([
+      ...[0, 1, 2, 3, 4, 500],
+      ...Array.from({ length: 17 }, (_, t) => 2 + t),
+      ...[19, 20, 21],
+    ]);
+    // The first frequency is one radian a position.
+    for (const { position, cosine } of records) expect(cosine).toBe(Math.fround(Math.cos(position)));
+    await session.close();
+  });
+
+  it("sends a token and brings back its status and logits in one sync each", async () => {
+    const { session, device } = await open(finish);
+    await session.prefill([1, 2, 3]);
+    const io = device.buffers.get("io")!;
+    const sync = vi.spyOn(io, "sync");
+    expect((await session.decode(5))[0]).toBe(5003);
+    expect((await session.decode(6))[0]).toBe(6004);
+    expect(sync.mock.calls.map(([direction]) => direction)).toEqual([
+      "toDevice",
+      "fromDevice",
+      "toDevice",
+      "fromDevice",
+    ]);
     await session.close();
   });
 
@@ -100,6 +157,18 @@ describe("Session", () => {
     expect(session.lastStatus).toMatchObject({ code: "ok", counters: "modelled" });
     expect(session.lastStatus?.cycles).toMatchObject({ matmul: 900n, logits: 2n ** 33n, embed: 0n });
     expect(session.modelledSecondsPerToken).toBeCloseTo((900 + 2 ** 33) / 225e6, 12);
+    await session.close();
+  });
+
+  it("adds up the cycles of decoded tokens until they are taken", async () => {
+    const { session } = await open(finish);
+    const nothing = { matmul: 0, logits: 0, embed: 0 };
+    expect(session.takeDecodeCycles()).toMatchObject({ source: "none", cycles: nothing });
+    await session.prefill([1, 2]);
+    for (const id of [3, 4, 5]) await session.decode(id);
+    const three = { matmul: 2700, logits: 3 * 2 ** 33, embed: 0 };
+    expect(session.takeDecodeCycles()).toMatchObject({ source: "modelled", cycles: three });
+    expect(session.takeDecodeCycles().cycles).toMatchObject(nothing);
     await session.close();
   });
 
