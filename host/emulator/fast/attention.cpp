@@ -57,7 +57,7 @@ Attention::Attention(const Kernels& kernels, Pool& pool)
       spans_(most_tokens),
       outputs_(new float[size_t{most_tokens} * limit::head_elements]) {
   for (uint32_t t = 0; t < pool.threads(); ++t)
-    scratch_.emplace_back(new float[size_t{most_attend_heads} * (limit::slots + block_slots)]);
+    scratch_.emplace_back(new AttendScratch);
 }
 
 void Attention::bind(const Invocation& call) { distances_.bind(call.table); }
@@ -102,32 +102,40 @@ void Attention::attend(const Ports& ports, const Descriptor& d, const Job& job, 
     const Record record(ports, job, t);
     spans_[t].blocks(c, record.word(token_field::position), record.word(token_field::sink_position));
   }
-  // Heads of a piece of work: all that share a kv head, unless that leaves threads idle.
-  const uint32_t pieces_wanted = 2 * pool_.threads();
+  // A piece of work is all heads that share a kv head, of a few tokens, unless that leaves threads idle.
+  const uint32_t pieces_wanted = pool_.threads() == 1 ? 1 : 2 * pool_.threads();
   uint32_t together = std::min(group, most_attend_heads);
-  while (together > 1 && tokens * c.kv_heads * ceil_div(group, together) < pieces_wanted)
-    together = ceil_div(together, 2);
-  if (pool_.threads() == 1) together = std::min(group, most_attend_heads);
+  uint32_t tile = std::min(tokens, most_attend_tokens);
+  const auto pieces = [&] { return ceil_div(tokens, tile) * c.kv_heads * ceil_div(group, together); };
+  while (tile > 1 && pieces() < pieces_wanted) tile = ceil_div(tile, 2);
+  while (together > 1 && pieces() < pieces_wanted) together = ceil_div(together, 2);
   const uint32_t parts = ceil_div(group, together);
   std::atomic<bool> finite{true};
-  pool_.loop(tokens * c.kv_heads * parts, 1, [&](uint32_t from, uint32_t to, uint32_t thread) {
+  pool_.loop(pieces(), 1, [&](uint32_t from, uint32_t to, uint32_t thread) {
     for (uint32_t piece = from; piece < to; ++piece) {
-      const uint32_t token = first + piece / (c.kv_heads * parts);
+      const uint32_t from_token = first + piece / (c.kv_heads * parts) * tile;
       const uint32_t kv_head = piece / parts % c.kv_heads;
       const uint32_t in_group = piece % parts * together;
       const size_t head = size_t{kv_head} * group + in_group;
       const HeadRegion region(ports, c, kv_head);
-      const Record record(ports, job, token);
-      const std::vector<SpanBlock>& blocks = spans_[token].blocks(c, record.word(token_field::position),
-                                                                  record.word(token_field::sink_position));
       AttendView view;
-      view.queries = act.q[token] + head * c.head_dim;
-      view.outputs = outputs_.get() + size_t{token} * limit::head_elements + head * c.head_dim;
+      view.token_count = std::min(tile, job.tokens - from_token);
+      for (uint32_t i = 0; i < view.token_count; ++i) {
+        const uint32_t token = from_token + i;
+        const Record record(ports, job, token);
+        const std::vector<SpanBlock>& blocks = spans_[token].blocks(
+            c, record.word(token_field::position), record.word(token_field::sink_position));
+        float* output = outputs_.get() + size_t{token} * limit::head_elements + head * c.head_dim;
+        view.tokens[i] = {act.q[token] + head * c.head_dim,
+                          output,
+                          record.rotation(c.head_dim, false),
+                          record.rotation(c.head_dim, true),
+                          blocks.data(),
+                          static_cast<uint32_t>(blocks.size())};
+      }
       view.heads = std::min(together, group - in_group);
       view.head_dim = c.head_dim;
       view.hadamard = d.has(flag::hadamard);
-      view.window = record.rotation(c.head_dim, false);
-      view.sink = record.rotation(c.head_dim, true);
       view.means = means_of(ports, d, c, kv_head);
       view.score_scale = d.float_field(field::attend::score_scale_bits);
       view.mean_scale = d.float_field(field::attend::mean_scale_bits);
@@ -135,8 +143,6 @@ void Attention::attend(const Ports& ports, const Descriptor& d, const Job& job, 
       view.keys = region.keys;
       view.values = region.values;
       view.block_bytes = size_t{c.block_beats} * beat_bytes;
-      view.blocks = blocks.data();
-      view.block_count = static_cast<uint32_t>(blocks.size());
       view.scratch = scratch_[thread].get();
       if (!kernels_.attend(view)) finite = false;
     }

@@ -36,8 +36,8 @@ class Attention {
   std::vector<Span> spans_;
   /// Outputs of all heads of a block, [tokens][head elements].
   std::unique_ptr<float[]> outputs_;
-  /// Scores of a thread's heads.
-  std::vector<std::unique_ptr<float[]>> scratch_;
+  /// A thread's working memory.
+  std::vector<std::unique_ptr<AttendScratch>> scratch_;
 };
 
 }  // namespace accllm::emulator::fast

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "accllm/generated/format.hpp"
+
 /// \file
 /// The 4-bit cache and the work on it, as plain data for the levels.
 
@@ -10,8 +12,12 @@ namespace accllm::emulator::fast {
 
 constexpr uint32_t block_slots = 16;
 constexpr uint32_t most_head_dim = 256;
-/// Query heads that one call of attend takes.
+/// Query heads and tokens that one call of attend takes.
 constexpr uint32_t most_attend_heads = 8;
+constexpr uint32_t most_attend_tokens = 4;
+constexpr uint32_t most_attend_rows = most_attend_heads * most_attend_tokens;
+/// Blocks' sums of values are shifted by 0 to 24, which are this many classes of eight.
+constexpr uint32_t sum_classes = 4;
 
 /// RoPE tables of a position: head_dim / 2 each.
 struct Rotation {
@@ -45,15 +51,41 @@ struct DistanceView {
   int32_t last;
 };
 
-/// What one token does with the heads that share one kv head.
-struct AttendView {
+/// A token's side of attention; its heads are those that share a kv head.
+struct AttendToken {
   const float* queries;
   float* outputs;
+  Rotation window;
+  Rotation sink;
+  const SpanBlock* blocks;
+  uint32_t block_count;
+};
+
+/// Working memory of attend, for a thread. A row is a head of a token; a row's blocks are counted as its token
+/// attends to them, the value pairs' slots as they lie in the cache.
+struct AttendScratch {
+  static constexpr uint32_t blocks = accel::limit::slots / block_slots + 1;
+  static constexpr uint32_t slots = blocks * block_slots;
+
+  /// First scores, then probabilities times value minima.
+  float scores[size_t{most_attend_rows} * slots];
+  /// Probabilities times value scales, [blocks][rows][slots of a block].
+  uint8_t weights[blocks][most_attend_rows][block_slots];
+  /// What a block's weights are aligned to.
+  int16_t exponents[most_attend_rows][blocks];
+  float value_scales[slots];
+  float value_minima[slots];
+  /// Weights times codes, [rows][classes of shifts][elements].
+  uint32_t sums[size_t{most_attend_rows} * sum_classes * most_head_dim];
+};
+
+/// What a few tokens of a block do with the heads that share one kv head.
+struct AttendView {
+  AttendToken tokens[most_attend_tokens];
+  uint32_t token_count;
   uint32_t heads;
   uint32_t head_dim;
   bool hadamard;
-  Rotation window;
-  Rotation sink;
   /// Key means of the kv head, or null without centering.
   const float* means;
   float score_scale;
@@ -62,10 +94,7 @@ struct AttendView {
   const uint8_t* keys;
   const uint8_t* values;
   size_t block_bytes;
-  const SpanBlock* blocks;
-  uint32_t block_count;
-  /// [heads][block_count * 16].
-  float* scratch;
+  AttendScratch* scratch;
 };
 
 }  // namespace accllm::emulator::fast

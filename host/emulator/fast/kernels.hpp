@@ -51,8 +51,8 @@ struct Kernels {
   bool (*write_head)(const float* key, const float* value, const float* mean, uint32_t head_dim,
                      bool hadamard, const Rotation& rotation, const SlotView& key_slot,
                      const SlotView& value_slot);
-  /// Attention of one token's heads that share a kv head, before the result is quantized. \return whether the
-  /// queries are finite.
+  /// Attention of a few tokens' heads that share a kv head, before the result is quantized. \return whether
+  /// the queries are finite.
   bool (*attend)(const AttendView& view);
 };
 

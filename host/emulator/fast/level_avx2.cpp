@@ -1,8 +1,10 @@
 #include "kernels.hpp"
 #include "simd/avx2_block.hpp"
+#include "simd/avx2_keys.hpp"
 #include "simd/avx2_product.hpp"
 #include "simd/avx2_quantize.hpp"
 #include "simd/avx2_two_bit_block.hpp"
+#include "simd/avx2_values.hpp"
 #include "simd/level.hpp"
 
 namespace accllm::emulator::fast {

@@ -69,8 +69,10 @@ struct Avx2 : VectorTypes<8> {
   }
   template <int distance>
   static F32 swap_lanes(F32 x) {
-    const __m256i lane = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
-    return F32(_mm256_permutevar8x32_ps(__m256(x), _mm256_xor_si256(lane, _mm256_set1_epi32(distance))));
+    static_assert(distance == 1 || distance == 2 || distance == 4, "eight lanes");
+    // A shuffle of all eight lanes would take twice as long.
+    if constexpr (distance == 4) return F32(_mm256_permute2f128_ps(__m256(x), __m256(x), 1));
+    return F32(_mm256_permute_ps(__m256(x), distance == 1 ? 0xb1 : 0x4e));
   }
 
   static I32 round(F32 x) { return I32(_mm256_cvtps_epi32(__m256(x))); }
@@ -85,8 +87,8 @@ struct Avx2 : VectorTypes<8> {
     const __m256i r = _mm256_set1_epi64x(static_cast<int64_t>(rounding));
     const __m256i even = _mm256_srli_epi64(_mm256_add_epi64(_mm256_mul_epu32(x, y), r), shift);
     const __m256i odd_product = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), _mm256_srli_epi64(y, 32));
-    const __m256i odd = _mm256_srli_epi64(_mm256_add_epi64(odd_product, r), shift);
-    return I32(_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa));
+    const __m256i odd = _mm256_slli_epi64(_mm256_add_epi64(odd_product, r), 32 - shift);
+    return I32(_mm256_blend_epi32(even, odd, 0xaa));
   }
 
  private:

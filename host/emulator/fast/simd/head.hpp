@@ -37,6 +37,15 @@ void hadamard_stage(float* v, uint32_t count) {
 /// Largest power of two that divides the head size.
 inline uint32_t hadamard_size(uint32_t head_dim) { return head_dim & (~head_dim + 1); }
 
+/// Sums and differences of one or more elements and those a distance away.
+template <class V>
+void butterfly(float* low, float* high) {
+  const V a = load_as<V>(low);
+  const V b = load_as<V>(high);
+  store_as(low, a + b);
+  store_as(high, a - b);
+}
+
 /// Hadamard rotation in place, in blocks of hadamard_size, not normalized.
 template <class S>
 void hadamard(float* v, uint32_t head_dim) {
@@ -53,11 +62,10 @@ void hadamard(float* v, uint32_t head_dim) {
     for (uint32_t start = 0; start < head_dim; start += 2 * length) {
       float* low = v + start;
       float* high = low + length;
-      for (uint32_t i = 0; i < length; ++i) {
-        const float a = low[i];
-        const float b = high[i];
-        low[i] = a + b;
-        high[i] = a - b;
+      if (length >= S::lanes) {
+        for (uint32_t i = 0; i < length; i += S::lanes) butterfly<typename S::F32>(low + i, high + i);
+      } else {
+        for (uint32_t i = 0; i < length; ++i) butterfly<float>(low + i, high + i);
       }
     }
   }

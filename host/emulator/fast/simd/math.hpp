@@ -36,6 +36,28 @@ typename S::F32 from_half(typename S::I32 half) {
   return F32(((magnitude >= (31 << 23)) ? special : I32(number)) | sign);
 }
 
+/// 2^-27 and one unit in its last place, which decides the one tie that there is.
+constexpr float square_scale = 0x1.000002p-27f;
+
+/// z of exp24: r ln 2 in Q16, for the twelve bits r of the exponent's fraction that the table has no entry for.
+template <class Integer>
+constexpr Integer residual(Integer r) {
+  return (r * 45426 + 512) >> 10;
+}
+
+/// Whether float32 gives (z * z + 2^26) >> 27 of every z.
+constexpr bool squares_agree() {
+  for (int64_t r = 0; r < 4096; ++r) {
+    const int64_t z = residual(r);
+    const auto number = static_cast<float>(z);
+    const float square = number * number * square_scale;
+    // Adding 2^23 leaves no fraction bits.
+    if (static_cast<int64_t>((square + 8388608.0f) - 8388608.0f) != (z * z + (1 << 26)) >> 27) return false;
+  }
+  return true;
+}
+static_assert(squares_agree(), "exp24's second term in float32");
+
 /// round(2^24 * e^x) for x <= 0.
 template <class S>
 typename S::I32 exp24(typename S::F32 x) {
@@ -43,23 +65,30 @@ typename S::I32 exp24(typename S::F32 x) {
   using I32 = typename S::I32;
   const F32 t = x * float_of_bits(0x3fb8aa3b);  // log2(e)
   const I32 inside = t > -25.0f;
-  const I32 fixed = S::round(F32(I32(t * 1048576.0f) & inside)) & inside;
-  const I32 fraction = fixed & 0xfffff;
-  const I32 base = S::gather(accel::exponential_table, fraction >> 12);
-  const I32 z = ((fraction & 0xfff) * 45426 + 512) >> 10;  // ln 2 in Q16
-  const I32 l = z + S::template multiply_shift<27>(z, z, uint64_t{1} << 26);
+  const I32 fixed = S::round(F32(I32(t * 1048576.0f) & inside));
+  const I32 base = S::gather(accel::exponential_table, (fixed & 0xff000) >> 12);
+  const I32 z = residual(fixed & 0xfff);
+  const F32 number = S::to_float(z);
+  const I32 l = z + S::round(number * number * square_scale);
   const I32 power = base + S::template multiply_shift<26>(base, l, uint64_t{1} << 25);
-  const I32 shift = 2 - (fixed >> 20);
-  const I32 one = S::fill(1);
-  return ((power + (one << (shift - 1))) >> shift) & inside;
+  // (power + 2^(s - 1)) >> s, s being 2 - (fixed >> 20).
+  return (((power >> (1 - (fixed >> 20))) + 1) >> 1) & inside;
 }
 
-/// Largest lane of a vector of non-negative integers.
+/// The larger of each lane and that `distance` away.
+template <class S, int distance>
+typename S::I32 larger_pair(typename S::I32 x) {
+  const auto other = typename S::I32(S::template swap_lanes<distance>(typename S::F32(x)));
+  return x > other ? x : other;
+}
+
+/// The largest lane of a vector in all its lanes.
 template <class S>
-int32_t largest_lane(typename S::I32 x) {
-  int32_t largest = x[0];
-  for (int i = 1; i < S::lanes; ++i) largest = x[i] > largest ? x[i] : largest;
-  return largest;
+typename S::I32 largest_everywhere(typename S::I32 x) {
+  x = larger_pair<S, 2>(larger_pair<S, 1>(x));
+  if constexpr (S::lanes > 4) x = larger_pair<S, 4>(x);
+  if constexpr (S::lanes > 8) x = larger_pair<S, 8>(x);
+  return x;
 }
 
 /// Scale and its inverse of a symmetric quantization; both 0 where the vector counts as zero.
@@ -87,7 +116,7 @@ int32_t absmax_bits(const float* values, uint32_t count) {
     const I32 magnitude = load_as<I32>(values + i) & magnitude_mask;
     largest = magnitude > largest ? magnitude : largest;
   }
-  int32_t result = largest_lane<S>(largest);
+  int32_t result = largest_everywhere<S>(largest)[0];
   for (; i < count; ++i) {
     const int32_t magnitude = bits_of_float(values[i]) & magnitude_mask;
     result = magnitude > result ? magnitude : result;

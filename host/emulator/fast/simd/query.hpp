@@ -1,12 +1,9 @@
 #pragma once
 
-#include "head.hpp"
+#include "keys.hpp"
 
 namespace accllm::emulator::fast {
 namespace {
-
-/// Words of four bytes, eight 4-bit codes, of a cached vector.
-constexpr uint32_t most_words = most_head_dim / 8;
 
 /// A rotated query in 8 bits, in the order of the cache's nibbles: for every word of codes the four low
 /// nibbles' elements, then the four high nibbles'.
@@ -17,20 +14,15 @@ struct RotatedQuery {
   float factor;
 };
 
-/// What key centering gives back, as 16-bit pairs: code = 256 * high + low.
-struct MeanQuery {
-  int32_t high[most_head_dim / 2];
-  int32_t low[most_head_dim / 2];
-  float factor;
-};
-
 /// Everything about one query head that does not depend on the key; `sink` is not set where it would be the
 /// same as `window`.
+template <class S>
 struct HeadQuery {
   RotatedQuery window;
   RotatedQuery sink;
   bool one_rotation;
-  MeanQuery mean;
+  typename MeanProduct<S>::Query mean;
+  float mean_factor;
 };
 
 /// The even elements of eight, then the odd ones; the first element is the lowest byte.
@@ -62,7 +54,7 @@ bool rotate_query(const AttendView& a, const float* q, const Rotation& rotation,
 }
 
 template <class S>
-bool mean_query(const AttendView& a, const float* q, MeanQuery& out) {
+bool mean_query(const AttendView& a, const float* q, HeadQuery<S>& out) {
   float v[most_head_dim] = {};
   int16_t codes[most_head_dim];
   const uint32_t half = a.head_dim / 2;
@@ -72,13 +64,8 @@ bool mean_query(const AttendView& a, const float* q, MeanQuery& out) {
   }
   const Quantizer quantizer(absmax_bits<S>(v, a.head_dim), 32767.0f);
   quantize_all<S, typename S::Shorts>(v, a.head_dim, quantizer.inverse, 32767.0f, codes);
-  for (uint32_t k = 0; k < half; ++k) {
-    const int32_t even = codes[2 * k];
-    const int32_t odd = codes[2 * k + 1];
-    out.high[k] = ((even >> 8) & 0xffff) | ((odd >> 8) * (1 << 16));
-    out.low[k] = (even & 0xff) | ((odd & 0xff) << 16);
-  }
-  out.factor = quantizer.scale * a.mean_scale;
+  out.mean.set(codes, half);
+  out.mean_factor = quantizer.scale * a.mean_scale;
   return quantizer.finite;
 }
 
@@ -91,11 +78,12 @@ inline bool same_rotation(const Rotation& a, const Rotation& b, uint32_t head_di
 /// Rotates and quantizes a query head, its sink side only where that differs. \return whether all of it is
 /// finite.
 template <class S>
-bool prepare_query(const AttendView& a, const float* q, bool one_rotation, HeadQuery& out) {
+bool prepare_query(const AttendView& a, const AttendToken& token, const float* q, bool one_rotation,
+                   HeadQuery<S>& out) {
   out.one_rotation = one_rotation;
-  const bool window = rotate_query<S>(a, q, a.window, out.window);
-  const bool sink = one_rotation || rotate_query<S>(a, q, a.sink, out.sink);
-  const bool mean = a.means == nullptr || mean_query<S>(a, q, out.mean);
+  const bool window = rotate_query<S>(a, q, token.window, out.window);
+  const bool sink = one_rotation || rotate_query<S>(a, q, token.sink, out.sink);
+  const bool mean = a.means == nullptr || mean_query<S>(a, q, out);
   return window && sink && mean;
 }
 

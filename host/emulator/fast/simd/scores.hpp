@@ -8,110 +8,82 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// The codes of a block with word w of slot s at [w][s].
-inline void gather_words(const uint8_t* codes, uint32_t head_dim, uint32_t (*words)[block_slots]) {
-  const uint32_t slot_bytes = head_dim / 2;
-  const uint32_t whole = slot_bytes / 4;
-  for (uint32_t s = 0; s < block_slots; ++s) {
-    const uint8_t* slot = codes + s * slot_bytes;
-    for (uint32_t w = 0; w < whole; ++w) words[w][s] = load_as<uint32_t>(slot + 4 * w);
-    if (slot_bytes % 4 == 0) continue;
-    uint32_t rest = 0;
-    std::memcpy(&rest, slot + 4 * whole, slot_bytes % 4);
-    words[whole][s] = rest;
-  }
-}
-
-/// A value a slot of a block.
+/// A query head's scores, and the largest attended one of every lane so far.
 template <class S>
-struct SlotValues {
-  static constexpr uint32_t parts = block_slots / S::lanes;
-  typename S::F32 part[parts];
+struct Row {
+  HeadQuery<S> query;
+  typename S::F32 largest;
 };
 
-/// Query times codes, and scale and minimum applied: fl(fl(fl(I * scale) + fl(A * minimum)) * factor).
-template <class S>
-SlotValues<S> code_scores(const RotatedQuery& q, const uint32_t (*words)[block_slots], uint32_t count,
-                          const uint8_t* pairs) {
+/// Scores of a block for one of the two rotations: fl(fl(fl(I * scale) + fl(A * minimum)) * factor), and what
+/// centering took away, `distance` being that of the first slot.
+template <class S, uint32_t count>
+void slot_scores(const AttendView& a, const Row<S>* rows, const RotatedQuery* const (&rotated)[count],
+                 const KeyBlock<S>& keys, int32_t distance, SlotValues<S> (&scores)[count]) {
+  constexpr uint32_t parts = SlotValues<S>::parts;
+  const int8_t* codes[count];
+  for (uint32_t n = 0; n < count; ++n) codes[n] = rotated[n]->codes;
+  keys.codes.template multiply<count>(codes, a.head_dim, scores);
+  for (uint32_t n = 0; n < count; ++n) {
+    const RotatedQuery& q = *rotated[n];
+    const float sum = static_cast<float>(q.sum);
+    for (uint32_t p = 0; p < parts; ++p)
+      scores[n].part[p] = (scores[n].part[p] * keys.scales.part[p] + sum * keys.minima.part[p]) * q.factor;
+  }
+  if (a.means == nullptr) return;
+  const typename MeanProduct<S>::Query* queries[count];
+  for (uint32_t n = 0; n < count; ++n) queries[n] = &rows[n].query.mean;
+  SlotValues<S> means[count];
+  const int32_t* words = a.distances.words + (a.distances.last - distance);
+  MeanProduct<S>::template multiply<count>(queries, words, a.distances.stride, a.head_dim / 2, means);
+  for (uint32_t n = 0; n < count; ++n) {
+    for (uint32_t p = 0; p < parts; ++p) scores[n].part[p] += means[n].part[p] * rows[n].query.mean_factor;
+  }
+}
+
+/// Scores of a block for `count` heads of a token, head n's to out[n * stride] and the following fifteen; what
+/// is not attended has any value.
+template <class S, uint32_t count>
+void block_scores(const AttendView& a, Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
+                  float* out, size_t stride) {
   using F32 = typename S::F32;
   using I32 = typename S::I32;
-  using U8 = typename S::U8;
-  constexpr uint32_t parts = SlotValues<S>::parts;
-  I32 low[parts] = {};
-  I32 high[parts] = {};
-  for (uint32_t w = 0; w < count; ++w) {
-    const U8 even = S::quad(q.codes + 8 * w);
-    const U8 odd = S::quad(q.codes + 8 * w + 4);
-    for (uint32_t p = 0; p < parts; ++p) {
-      const I32 word = load_as<I32>(words[w] + p * S::lanes);
-      low[p] = S::dot(low[p], U8(word) & S::fill_bytes(15), even);
-      high[p] = S::dot(high[p], U8(word >> 4) & S::fill_bytes(15), odd);
-    }
-  }
-  SlotValues<S> scores;
-  for (uint32_t p = 0; p < parts; ++p) {
-    const I32 pair = load_as<I32>(pairs + 4 * p * S::lanes);
-    const F32 scale = from_half<S>(pair & 0xffff);
-    const F32 minimum = from_half<S>((pair >> 16) & 0xffff);
-    scores.part[p] = (S::to_float(low[p] + high[p]) * scale + static_cast<float>(q.sum) * minimum) * q.factor;
-  }
-  return scores;
-}
-
-/// Adds what centering took away: the mean's product at the slots' distances, `distance` that of the first.
-template <class S>
-void add_mean_scores(const MeanQuery& q, const DistanceView& table, uint32_t head_dim, int32_t distance,
-                     SlotValues<S>& scores) {
-  using I32 = typename S::I32;
-  constexpr uint32_t parts = SlotValues<S>::parts;
-  I32 high[parts] = {};
-  I32 low[parts] = {};
-  const int32_t* words = table.words + (table.last - distance);
-  for (uint32_t k = 0; k < head_dim / 2; ++k) {
-    const I32 query_high = S::fill(q.high[k]);
-    const I32 query_low = S::fill(q.low[k]);
-    for (uint32_t p = 0; p < parts; ++p) {
-      const I32 entries = load_as<I32>(words + k * table.stride + p * S::lanes);
-      high[p] = S::dot_pairs(high[p], entries, query_high);
-      low[p] = S::dot_pairs(low[p], entries, query_low);
-    }
-  }
-  for (uint32_t p = 0; p < parts; ++p) scores.part[p] += S::wide_to_float(high[p], low[p]) * q.factor;
-}
-
-/// Scores of a block for a rotation of the query.
-template <class S>
-SlotValues<S> slot_scores(const AttendView& a, const RotatedQuery& rotated, const MeanQuery& mean,
-                          const SpanBlock& block, const uint32_t (*words)[block_slots], int32_t distance) {
-  SlotValues<S> scores =
-      code_scores<S>(rotated, words, (a.head_dim + 7) / 8, a.keys + block.index * a.block_bytes);
-  if (a.means != nullptr) add_mean_scores<S>(mean, a.distances, a.head_dim, distance, scores);
-  return scores;
-}
-
-/// Scores of a block to out[16]; what is not attended has any value. Takes the largest attended one into
-/// `largest`.
-template <class S>
-void block_scores(const AttendView& a, const HeadQuery& query, const SpanBlock& block,
-                  const uint32_t (*words)[block_slots], typename S::F32& largest, float* out) {
-  using F32 = typename S::F32;
-  using I32 = typename S::I32;
-  const RotatedQuery& sink_query = query.one_rotation ? query.window : query.sink;
-  const bool same = query.one_rotation && block.any_window && block.sink_distance == block.window_distance;
-  SlotValues<S> window = {};
-  SlotValues<S> sinks;
-  if (block.any_window)
-    window = slot_scores<S>(a, query.window, query.mean, block, words, block.window_distance);
+  // The heads of a token have the same rotations.
+  const bool one_rotation = rows[0].query.one_rotation;
+  const bool same = one_rotation && block.any_window && block.sink_distance == block.window_distance;
   const bool sinks_apart = block.any_sink && !same;
-  if (sinks_apart) sinks = slot_scores<S>(a, sink_query, query.mean, block, words, block.sink_distance);
-  for (uint32_t p = 0; p < SlotValues<S>::parts; ++p) {
-    const uint32_t lane = p * S::lanes;
-    F32 scores = window.part[p];
-    if (sinks_apart) scores = load_as<I32>(block.sink + lane) != 0 ? sinks.part[p] : scores;
-    const I32 larger = (scores > largest) & load_as<I32>(block.attended + lane);
-    largest = larger != 0 ? scores : largest;
-    store_as(out + lane, scores);
+  const RotatedQuery* rotated[count];
+  SlotValues<S> window[count];
+  SlotValues<S> sinks[count];
+  if (block.any_window) {
+    for (uint32_t n = 0; n < count; ++n) rotated[n] = &rows[n].query.window;
+    slot_scores<S, count>(a, rows, rotated, keys, block.window_distance, window);
   }
+  if (sinks_apart) {
+    for (uint32_t n = 0; n < count; ++n)
+      rotated[n] = one_rotation ? &rows[n].query.window : &rows[n].query.sink;
+    slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, sinks);
+  }
+  for (uint32_t n = 0; n < count; ++n) {
+    F32& largest = rows[n].largest;
+    for (uint32_t p = 0; p < SlotValues<S>::parts; ++p) {
+      const uint32_t lane = p * S::lanes;
+      F32 scores = block.any_window ? window[n].part[p] : sinks[n].part[p];
+      if (sinks_apart) scores = load_as<I32>(block.sink + lane) != 0 ? sinks[n].part[p] : scores;
+      const I32 larger = (scores > largest) & load_as<I32>(block.attended + lane);
+      largest = larger != 0 ? scores : largest;
+      store_as(out + n * stride + lane, scores);
+    }
+  }
+}
+
+/// The same for all heads of a token, two at a time.
+template <class S>
+void block_scores_of_heads(const AttendView& a, Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
+                           float* out, size_t stride) {
+  uint32_t h = 0;
+  for (; h + 2 <= a.heads; h += 2) block_scores<S, 2>(a, rows + h, block, keys, out + h * stride, stride);
+  if (h < a.heads) block_scores<S, 1>(a, rows + h, block, keys, out + h * stride, stride);
 }
 
 }  // namespace

@@ -1,175 +1,98 @@
 #pragma once
 
-#include "query.hpp"
+#include "probabilities.hpp"
 
 /// \file
-/// Probabilities times values (docs/numerics.md, "attend", steps 4 to 7) for one query head.
+/// Weighted values (docs/numerics.md, "attend", steps 5 to 8).
 
 namespace accllm::emulator::fast {
 namespace {
 
-constexpr int32_t no_exponent = -1000;
-constexpr int32_t sum_fraction_bits = 24;
+/// One head's weighted sum of values. A block's sum counts 2^(24 - D), D being how far its exponent is below the
+/// largest. It is kept as 2^(7 - D % 8) in 32 bits, apart for each D / 8.
+class ValueSums {
+ public:
+  /// `sums` holds sum_classes * 2 * padded_half(head_dim).
+  void start(const Weights& weights, uint32_t head_dim, uint32_t* sums) {
+    weights_ = weights;
+    elements_ = 2 * padded_half(head_dim);
+    sums_ = sums;
+    used_ = 0;
+  }
 
-/// What the first pass over the probabilities finds.
-struct Weights {
-  int64_t total = 0;
-  int32_t code_exponent = no_exponent;
-  int32_t minimum_exponent = no_exponent;
+  /// Where a block with this exponent is to be added, shifted by `shift`; null if it is too small.
+  uint32_t* place(int32_t exponent, uint32_t& shift) {
+    const int32_t below = weights_.code_exponent - exponent;
+    if (exponent == no_exponent || below > sum_fraction_bits) return nullptr;
+    const auto row = static_cast<uint32_t>(below) / 8;
+    shift = 7 - static_cast<uint32_t>(below) % 8;
+    uint32_t* place = sums_ + row * elements_;
+    if ((used_ >> row & 1) == 0) std::memset(place, 0, elements_ * sizeof(uint32_t));
+    used_ |= 1u << row;
+    return place;
+  }
+
+  /// The head's output before any rotation.
+  void finish(uint32_t head_dim, float* output) const {
+    int64_t totals[most_head_dim + 16];
+    std::memset(totals, 0, elements_ * sizeof(int64_t));
+    for (uint32_t row = 0; row < sum_classes; ++row) {
+      if ((used_ >> row & 1) == 0) continue;
+      const uint32_t* sums = sums_ + row * elements_;
+      // 2^17, 2^9, 2 and, of sums that were all shifted by 7, 2^-7.
+      const uint32_t left = row < 3 ? 17 - 8 * row : 0;
+      const uint32_t right = row < 3 ? 0 : 7;
+      for (uint32_t i = 0; i < elements_; ++i)
+        totals[i] += static_cast<int64_t>(uint64_t{sums[i] >> right} << left);
+    }
+    const float inverse = 1.0f / static_cast<float>(weights_.total);
+    const float offset = static_cast<float>(weights_.minimum_sum) *
+                         power_of_two(weights_.minimum_exponent - sum_fraction_bits);
+    const float scale = power_of_two(weights_.code_exponent - 7 - sum_fraction_bits);
+    // 8,192 slots of 255 * 15, shifted by 24: below 2^49.
+    float values[most_head_dim + 16];
+    for (uint32_t i = 0; i < elements_; ++i)
+      values[i] = (nearest_float(totals[i]) * scale + offset) * inverse;
+    const float* odd = values + elements_ / 2;
+    for (uint32_t i = 0; i < head_dim / 2; ++i) {
+      output[2 * i] = values[i];
+      output[2 * i + 1] = odd[i];
+    }
+  }
+
+ private:
+  Weights weights_;
+  uint32_t elements_;
+  uint32_t* sums_;
+  /// A bit a class that has sums.
+  uint32_t used_;
 };
 
-template <class S>
-typename S::F32 value_scales(const AttendView& a, const SpanBlock& block, uint32_t lane) {
-  return from_half<S>(load_as<typename S::I32>(a.values + block.index * a.block_bytes + 4 * lane) & 0xffff);
-}
+static_assert((uint64_t{AttendScratch::blocks} * block_slots * 255 * 15 << 7) < uint64_t{1} << 32,
+              "sums of a class fit 32 bits");
 
+/// Adds a block of values to the sums of a token's heads, which have rows `first_row` and following; `block` is
+/// the token's count of it.
 template <class S>
-typename S::F32 value_minima(const AttendView& a, const SpanBlock& block, uint32_t lane) {
-  return from_half<S>((load_as<typename S::I32>(a.values + block.index * a.block_bytes + 4 * lane) >> 16) &
-                      0xffff);
-}
-
-template <class S>
-int64_t sum_of(const typename S::Sum& sum) {
-  int64_t lanes[S::lanes];
-  sum.store(lanes);
-  int64_t total = 0;
-  for (int i = 0; i < S::lanes; ++i) total += lanes[i];
-  return total;
-}
-
-/// Scores to probabilities in 24 fraction bits, kept as float32 (which holds them exactly), and the exponents
-/// that the fixed-point sums are aligned to. `exponents` gets one a block.
-template <class S>
-Weights probabilities(const AttendView& a, float largest, float* scores, int32_t* exponents) {
-  using F32 = typename S::F32;
-  using I32 = typename S::I32;
-  Weights weights;
-  typename S::Sum total;
-  I32 minimum_bits = {};
-  const I32 one = S::fill(1);
-  for (uint32_t b = 0; b < a.block_count; ++b) {
-    const SpanBlock& block = a.blocks[b];
-    float* at = scores + b * block_slots;
-    I32 weighted_bits = {};
-    for (uint32_t lane = 0; lane < block_slots; lane += S::lanes) {
-      const I32 attended = load_as<I32>(block.attended + lane);
-      const I32 p = exp24<S>(load_as<F32>(at + lane) - largest) & attended;
-      total.add_product(p, one);
-      const F32 probability = S::to_float(p);
-      store_as(at + lane, probability);
-      const I32 weighted = I32(probability * value_scales<S>(a, block, lane)) & attended;
-      weighted_bits = weighted > weighted_bits ? weighted : weighted_bits;
-      const I32 minimum = I32(probability * value_minima<S>(a, block, lane)) & attended & magnitude_mask;
-      minimum_bits = minimum > minimum_bits ? minimum : minimum_bits;
-    }
-    const int32_t most = largest_lane<S>(weighted_bits);
-    exponents[b] = most > 0 ? exponent_of(float_of_bits(most)) : no_exponent;
-    if (exponents[b] > weights.code_exponent) weights.code_exponent = exponents[b];
+void add_block(const AttendView& a, const ValueCodes<S>& codes, uint32_t first_row, uint32_t block,
+               ValueSums* sums) {
+  const uint8_t* u[2];
+  uint32_t shifts[2];
+  uint32_t* places[2];
+  uint32_t found = 0;
+  for (uint32_t row = first_row; row < first_row + a.heads; ++row) {
+    places[found] = sums[row].place(a.scratch->exponents[row][block], shifts[found]);
+    if (places[found] == nullptr) continue;
+    u[found] = a.scratch->weights[block][row];
+    if (++found < 2) continue;
+    codes.template add<2>(u, shifts, places);
+    found = 0;
   }
-  const int32_t most = largest_lane<S>(minimum_bits);
-  weights.total = sum_of<S>(total);
-  weights.minimum_exponent = most > 0 ? exponent_of(float_of_bits(most)) : 0;
-  if (weights.code_exponent == no_exponent) weights.code_exponent = 0;
-  return weights;
-}
-
-/// sum of rne(probability * minimum * 2^(24 - F)).
-template <class S>
-int64_t minimum_sum(const AttendView& a, const float* probabilities, int32_t exponent) {
-  using F32 = typename S::F32;
-  using I32 = typename S::I32;
-  const float scale = power_of_two(sum_fraction_bits - exponent);
-  typename S::Sum sum;
-  for (uint32_t b = 0; b < a.block_count; ++b) {
-    const SpanBlock& block = a.blocks[b];
-    for (uint32_t lane = 0; lane < block_slots; lane += S::lanes) {
-      const F32 minimum =
-          load_as<F32>(probabilities + b * block_slots + lane) * value_minima<S>(a, block, lane);
-      const I32 attended = load_as<I32>(block.attended + lane);
-      sum.add_product(S::round(F32(I32(minimum) & attended) * scale), S::fill(1));
-    }
-  }
-  return sum_of<S>(sum);
-}
-
-/// u of a block's slots: min(255, rne(w * 2^(7 - E_b))), 0 where nothing is attended.
-template <class S>
-void block_weights(const AttendView& a, const SpanBlock& block, const float* probabilities, int32_t exponent,
-                   uint16_t* u) {
-  using F32 = typename S::F32;
-  using I32 = typename S::I32;
-  const float scale = power_of_two(7 - exponent);
-  for (uint32_t lane = 0; lane < block_slots; lane += S::lanes) {
-    const F32 weighted = load_as<F32>(probabilities + lane) * value_scales<S>(a, block, lane);
-    const I32 rounded = S::round(F32(I32(weighted) & load_as<I32>(block.attended + lane)) * scale);
-    for (int i = 0; i < S::lanes; ++i)
-      u[lane + i] = static_cast<uint16_t>(rounded[i] > 255 ? 255 : rounded[i]);
-  }
-}
-
-/// Adds sum_j u_j * c_(j,i) << shift of a block to sums[i]: the even elements in the first half of `sums`,
-/// the odd ones in the second.
-template <class S>
-void add_values(const uint8_t* codes, uint32_t slot_bytes, const uint16_t* u, int32_t shift, int64_t* sums) {
-  // 16 slots * 255 * 15 fits 16 bits.
-  constexpr uint32_t width = 2 * S::lanes;
-  using U16 = typename S::U16;
-  using Bytes = typename S::U16Bytes;
-  for (uint32_t first = 0; first < slot_bytes; first += width) {
-    const uint32_t count = slot_bytes - first < width ? slot_bytes - first : width;
-    U16 even = {};
-    U16 odd = {};
-    for (uint32_t s = 0; s < block_slots; ++s) {
-      Bytes bytes = {};
-      if (count == width) {
-        bytes = load_as<Bytes>(codes + s * slot_bytes + first);
-      } else {
-        std::memcpy(&bytes, codes + s * slot_bytes + first, count);
-      }
-      const U16 pairs = convert<U16>(bytes);
-      even += (pairs & 15) * u[s];
-      odd += (pairs >> 4) * u[s];
-    }
-    uint16_t evens[width];
-    uint16_t odds[width];
-    store_as(evens, even);
-    store_as(odds, odd);
-    int64_t* out = sums + first;
-    for (uint32_t i = 0; i < count; ++i) {
-      out[i] += static_cast<int64_t>(evens[i]) << shift;
-      out[i + slot_bytes] += static_cast<int64_t>(odds[i]) << shift;
-    }
-  }
-}
-
-/// One head's output from its scores, before any rotation.
-template <class S>
-void weigh_values(const AttendView& a, float largest, float* scores, float* output) {
-  int32_t exponents[accel::limit::slots / block_slots];
-  const Weights weights = probabilities<S>(a, largest, scores, exponents);
-  const int64_t offset_sum = minimum_sum<S>(a, scores, weights.minimum_exponent);
-  const uint32_t slot_bytes = a.head_dim / 2;
-  int64_t sums[most_head_dim];
-  std::memset(sums, 0, a.head_dim * sizeof(int64_t));
-  for (uint32_t b = 0; b < a.block_count; ++b) {
-    const int32_t shift = sum_fraction_bits - (weights.code_exponent - exponents[b]);
-    if (exponents[b] == no_exponent || shift < 0) continue;
-    uint16_t u[block_slots];
-    block_weights<S>(a, a.blocks[b], scores + b * block_slots, exponents[b], u);
-    add_values<S>(a.values + a.blocks[b].index * a.block_bytes + 4 * block_slots, slot_bytes, u, shift, sums);
-  }
-  const float inverse = 1.0f / static_cast<float>(weights.total);
-  const float offset =
-      static_cast<float>(offset_sum) * power_of_two(weights.minimum_exponent - sum_fraction_bits);
-  const float scale = power_of_two(weights.code_exponent - 7 - sum_fraction_bits);
-  // 8,192 slots of 255 * 15, shifted by 24: below 2^49.
-  float values[most_head_dim];
-  for (uint32_t i = 0; i < a.head_dim; ++i) values[i] = (nearest_float(sums[i]) * scale + offset) * inverse;
-  for (uint32_t i = 0; i < slot_bytes; ++i) {
-    output[2 * i] = values[i];
-    output[2 * i + 1] = values[i + slot_bytes];
-  }
+  if (found == 0) return;
+  const uint8_t* last_u[1] = {u[0]};
+  const uint32_t last_shift[1] = {shifts[0]};
+  uint32_t* last_place[1] = {places[0]};
+  codes.template add<1>(last_u, last_shift, last_place);
 }
 
 }  // namespace

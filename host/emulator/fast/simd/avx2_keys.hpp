@@ -1,0 +1,143 @@
+#pragma once
+
+#include "avx2.hpp"
+#include "keys.hpp"
+
+/// \file
+/// AVX2's products of queries with keys and with key means.
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// Sums of sixteen slots for one or two heads, in variables of their own: the compiler keeps arrays of them in
+/// memory, and copies them about where it does not.
+struct SlotSums {
+  __m256i first_low = _mm256_setzero_si256();
+  __m256i first_high = _mm256_setzero_si256();
+  __m256i second_low = _mm256_setzero_si256();
+  __m256i second_high = _mm256_setzero_si256();
+};
+
+/// A load that is done once, not with each of its uses.
+inline __m256i load_once(const void* from) {
+  __m256i value = load_as<__m256i>(from);
+  asm("" : "+x"(value));
+  return value;
+}
+
+/// Keys a byte a code, so that products of a query's codes with four slots' lie in one 16-bit lane pair, and are
+/// added in 16 bits for as long as that is exact.
+template <>
+struct KeyCodes<Avx2> {
+  /// Four codes of slots 0 to 7 and of 8 to 15, for a quad of elements.
+  struct Quad {
+    __m256i slots[2];
+  };
+  Quad quads[2 * most_words];
+
+  void load(const uint8_t* codes, uint32_t head_dim) {
+    uint32_t words[most_words][block_slots];
+    gather_words(codes, head_dim, words);
+    const __m256i mask = _mm256_set1_epi8(15);
+    for (uint32_t w = 0; w < (head_dim + 7) / 8; ++w) {
+      for (uint32_t p = 0; p < 2; ++p) {
+        const __m256i word = load_as<__m256i>(words[w] + 8 * p);
+        quads[2 * w].slots[p] = _mm256_and_si256(word, mask);
+        quads[2 * w + 1].slots[p] = _mm256_and_si256(_mm256_srli_epi16(word, 4), mask);
+      }
+    }
+  }
+
+  template <uint32_t count>
+  void multiply(const int8_t* const (&queries)[count], uint32_t head_dim,
+                SlotValues<Avx2> (&out)[count]) const {
+    static_assert(count <= 2, "one or two heads");
+    // Eight pairs of products of 127 * 15 make 30,480.
+    constexpr uint32_t run = 8;
+    const __m256i ones = _mm256_set1_epi16(1);
+    const uint32_t all = (head_dim + 7) / 8 * 2;
+    const int8_t* first_query = queries[0];
+    const int8_t* second_query = queries[count - 1];
+    SlotSums wide;
+    for (uint32_t from = 0; from < all; from += run) {
+      const uint32_t to = from + run < all ? from + run : all;
+      SlotSums sums;
+#pragma GCC unroll 8
+      for (uint32_t quad = from; quad < to; ++quad) {
+        const __m256i low = load_once(&quads[quad].slots[0]);
+        const __m256i high = load_once(&quads[quad].slots[1]);
+        const __m256i first = _mm256_set1_epi32(load_as<int32_t>(first_query + 4 * quad));
+        sums.first_low = _mm256_add_epi16(sums.first_low, _mm256_maddubs_epi16(low, first));
+        sums.first_high = _mm256_add_epi16(sums.first_high, _mm256_maddubs_epi16(high, first));
+        if (count < 2) continue;
+        const __m256i second = _mm256_set1_epi32(load_as<int32_t>(second_query + 4 * quad));
+        sums.second_low = _mm256_add_epi16(sums.second_low, _mm256_maddubs_epi16(low, second));
+        sums.second_high = _mm256_add_epi16(sums.second_high, _mm256_maddubs_epi16(high, second));
+      }
+      wide.first_low = _mm256_add_epi32(wide.first_low, _mm256_madd_epi16(sums.first_low, ones));
+      wide.first_high = _mm256_add_epi32(wide.first_high, _mm256_madd_epi16(sums.first_high, ones));
+      if (count < 2) continue;
+      wide.second_low = _mm256_add_epi32(wide.second_low, _mm256_madd_epi16(sums.second_low, ones));
+      wide.second_high = _mm256_add_epi32(wide.second_high, _mm256_madd_epi16(sums.second_high, ones));
+    }
+    out[count - 1].part[0] = Avx2::to_float(Avx2::I32(wide.second_low));
+    out[count - 1].part[1] = Avx2::to_float(Avx2::I32(wide.second_high));
+    out[0].part[0] = Avx2::to_float(Avx2::I32(wide.first_low));
+    out[0].part[1] = Avx2::to_float(Avx2::I32(wide.first_high));
+  }
+};
+
+/// A pair of products fits 32 bits: codes reach 32,767 in magnitude, table entries 32,768. The sum C of up to 128
+/// of them does not. So two sums are kept: L of the products modulo 2^32, and H of the products less their last
+/// eight bits, divided by 256, below 2^30. C - 256 H is the sum of those last bits, below 2^15, and thus
+/// L - 256 H modulo 2^32. That takes half the multiplications of splitting one factor in two.
+template <>
+struct MeanProduct<Avx2> {
+  struct Query {
+    int32_t pairs[most_head_dim / 2];
+
+    void set(const int16_t* codes, uint32_t count) { std::memcpy(pairs, codes, count * sizeof(int32_t)); }
+  };
+
+  template <uint32_t count>
+  static void multiply(const Query* const (&queries)[count], const int32_t* words, size_t stride,
+                       uint32_t pairs, SlotValues<Avx2> (&out)[count]) {
+    static_assert(count <= 2, "one or two heads");
+    const int32_t* first_query = queries[0]->pairs;
+    const int32_t* second_query = queries[count - 1]->pairs;
+    SlotSums low;
+    SlotSums high;
+#pragma GCC unroll 4
+    for (uint32_t k = 0; k < pairs; ++k, words += stride) {
+      const __m256i entries = load_once(words);
+      const __m256i more = load_once(words + 8);
+      const __m256i first = _mm256_set1_epi32(first_query[k]);
+      add(_mm256_madd_epi16(entries, first), low.first_low, high.first_low);
+      add(_mm256_madd_epi16(more, first), low.first_high, high.first_high);
+      if (count < 2) continue;
+      const __m256i second = _mm256_set1_epi32(second_query[k]);
+      add(_mm256_madd_epi16(entries, second), low.second_low, high.second_low);
+      add(_mm256_madd_epi16(more, second), low.second_high, high.second_high);
+    }
+    out[count - 1].part[0] = value(low.second_low, high.second_low);
+    out[count - 1].part[1] = value(low.second_high, high.second_high);
+    out[0].part[0] = value(low.first_low, high.first_low);
+    out[0].part[1] = value(low.first_high, high.first_high);
+  }
+
+ private:
+  static void add(__m256i product, __m256i& low, __m256i& high) {
+    low = _mm256_add_epi32(low, product);
+    high = _mm256_add_epi32(high, _mm256_srai_epi32(product, 8));
+  }
+  /// C = 2^14 A + B, both of which float32 holds exactly; their sum is rounded once.
+  static Avx2::F32 value(__m256i low, __m256i high) {
+    const __m256i last = _mm256_sub_epi32(low, _mm256_slli_epi32(high, 8));
+    const __m256i a = _mm256_srai_epi32(_mm256_add_epi32(high, _mm256_srli_epi32(last, 8)), 6);
+    const __m256i b = _mm256_and_si256(low, _mm256_set1_epi32(0x3fff));
+    return Avx2::to_float(Avx2::I32(a)) * 16384.0f + Avx2::to_float(Avx2::I32(b));
+  }
+};
+
+}  // namespace
+}  // namespace accllm::emulator::fast
