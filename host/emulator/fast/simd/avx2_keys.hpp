@@ -36,15 +36,21 @@ struct KeyCodes<Avx2> {
   Quad quads[2 * most_words];
 
   void load(const uint8_t* codes, uint32_t head_dim) {
+    const uint32_t slot_bytes = head_dim / 2;
+    // Eight words of eight slots at a time, as far as slots have whole vectors.
+    const uint32_t whole = slot_bytes % sizeof(__m256i) == 0 ? slot_bytes / 4 : 0;
+    for (uint32_t w = 0; w < whole; w += 8) {
+      for (uint32_t p = 0; p < 2; ++p) {
+        __m256i words[8];
+        transpose(codes + 8 * p * slot_bytes + 4 * w, slot_bytes, words);
+        for (uint32_t i = 0; i < 8; ++i) set(w + i, p, words[i]);
+      }
+    }
+    if (whole != 0) return;
     uint32_t words[most_words][block_slots];
     gather_words(codes, head_dim, words);
-    const __m256i mask = _mm256_set1_epi8(15);
     for (uint32_t w = 0; w < (head_dim + 7) / 8; ++w) {
-      for (uint32_t p = 0; p < 2; ++p) {
-        const __m256i word = load_as<__m256i>(words[w] + 8 * p);
-        quads[2 * w].slots[p] = _mm256_and_si256(word, mask);
-        quads[2 * w + 1].slots[p] = _mm256_and_si256(_mm256_srli_epi16(word, 4), mask);
-      }
+      for (uint32_t p = 0; p < 2; ++p) set(w, p, load_as<__m256i>(words[w] + 8 * p));
     }
   }
 
@@ -84,6 +90,36 @@ struct KeyCodes<Avx2> {
     out[count - 1].part[1] = Avx2::to_float(Avx2::I32(wide.second_high));
     out[0].part[0] = Avx2::to_float(Avx2::I32(wide.first_low));
     out[0].part[1] = Avx2::to_float(Avx2::I32(wide.first_high));
+  }
+
+ private:
+  void set(uint32_t word, uint32_t part, __m256i codes) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    quads[2 * word].slots[part] = _mm256_and_si256(codes, mask);
+    quads[2 * word + 1].slots[part] = _mm256_and_si256(_mm256_srli_epi16(codes, 4), mask);
+  }
+
+  /// Words 0 to 7 of eight slots.
+  static void transpose(const uint8_t* slots, uint32_t slot_bytes, __m256i (&words)[8]) {
+    __m256i pairs[8];
+    __m256i fours[8];
+    for (uint32_t i = 0; i < 8; i += 2) {
+      const __m256i a = load_as<__m256i>(slots + i * slot_bytes);
+      const __m256i b = load_as<__m256i>(slots + (i + 1) * slot_bytes);
+      pairs[i] = _mm256_unpacklo_epi32(a, b);
+      pairs[i + 1] = _mm256_unpackhi_epi32(a, b);
+    }
+    // Word w and word w + 4 of four slots, for w = 0 .. 3.
+    for (uint32_t i = 0; i < 8; i += 4) {
+      fours[i] = _mm256_unpacklo_epi64(pairs[i], pairs[i + 2]);
+      fours[i + 1] = _mm256_unpackhi_epi64(pairs[i], pairs[i + 2]);
+      fours[i + 2] = _mm256_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+      fours[i + 3] = _mm256_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+    }
+    for (uint32_t w = 0; w < 4; ++w) {
+      words[w] = _mm256_permute2x128_si256(fours[w], fours[w + 4], 0x20);
+      words[w + 4] = _mm256_permute2x128_si256(fours[w], fours[w + 4], 0x31);
+    }
   }
 };
 

@@ -20,18 +20,23 @@ inline void rope(const float* v, uint32_t head_dim, const Rotation& rotation, fl
   }
 }
 
-/// One stage of the butterfly within vectors: sums where bit `distance` of the lane is clear, differences
+/// One stage of the butterfly within a vector: sums where bit `distance` of the lane is clear, differences
 /// elsewhere.
 template <class S, int distance>
-void hadamard_stage(float* v, uint32_t count) {
-  using F32 = typename S::F32;
+typename S::F32 hadamard_stage(typename S::F32 x) {
   using I32 = typename S::I32;
   I32 signs;
   for (int i = 0; i < S::lanes; ++i) signs[i] = (i & distance) != 0 ? INT32_MIN : 0;
-  for (uint32_t i = 0; i < count; i += S::lanes) {
-    const F32 x = load_as<F32>(v + i);
-    store_as(v + i, S::template swap_lanes<distance>(x) + F32(I32(x) ^ signs));
-  }
+  return S::template swap_lanes<distance>(x) + typename S::F32(I32(x) ^ signs);
+}
+
+/// All stages within a vector.
+template <class S>
+typename S::F32 butterfly_lanes(typename S::F32 x) {
+  x = hadamard_stage<S, 2>(hadamard_stage<S, 1>(x));
+  if constexpr (S::lanes > 4) x = hadamard_stage<S, 4>(x);
+  if constexpr (S::lanes > 8) x = hadamard_stage<S, 8>(x);
+  return x;
 }
 
 /// Largest power of two that divides the head size.
@@ -46,16 +51,36 @@ void butterfly(float* low, float* high) {
   store_as(high, a - b);
 }
 
+/// The stages of 64 elements, in registers.
+template <class S>
+void hadamard_64(float* v) {
+  using F32 = typename S::F32;
+  constexpr int count = 64 / S::lanes;
+  F32 x[count];
+  for (int i = 0; i < count; ++i) x[i] = butterfly_lanes<S>(load_as<F32>(v + i * S::lanes));
+  for (int distance = 1; distance < count; distance *= 2) {
+    for (int i = 0; i < count; ++i) {
+      if ((i & distance) != 0) continue;
+      const F32 low = x[i];
+      const F32 high = x[i + distance];
+      x[i] = low + high;
+      x[i + distance] = low - high;
+    }
+  }
+  for (int i = 0; i < count; ++i) store_as(v + i * S::lanes, x[i]);
+}
+
 /// Hadamard rotation in place, in blocks of hadamard_size, not normalized.
 template <class S>
 void hadamard(float* v, uint32_t head_dim) {
   const uint32_t size = hadamard_size(head_dim);
   uint32_t length = 1;
-  if (size >= S::lanes) {
-    if constexpr (S::lanes > 1) hadamard_stage<S, 1>(v, head_dim);
-    if constexpr (S::lanes > 2) hadamard_stage<S, 2>(v, head_dim);
-    if constexpr (S::lanes > 4) hadamard_stage<S, 4>(v, head_dim);
-    if constexpr (S::lanes > 8) hadamard_stage<S, 8>(v, head_dim);
+  if (size >= 64) {
+    for (uint32_t i = 0; i < head_dim; i += 64) hadamard_64<S>(v + i);
+    length = 64;
+  } else if (size >= S::lanes) {
+    for (uint32_t i = 0; i < head_dim; i += S::lanes)
+      store_as(v + i, butterfly_lanes<S>(load_as<typename S::F32>(v + i)));
     length = S::lanes;
   }
   for (; length < size; length *= 2) {

@@ -25,15 +25,23 @@ struct HeadQuery {
   float mean_factor;
 };
 
-/// The even elements of eight, then the odd ones; the first element is the lowest byte.
-inline uint64_t evens_first(uint64_t x) {
-  constexpr uint64_t bytes = 0x00ff00ff00ff00ffu;
-  constexpr uint64_t pairs = 0x0000ffff0000ffffu;
-  const auto packed = [](uint64_t apart) {
-    const uint64_t together = (apart | apart >> 8) & pairs;
-    return (together | together >> 16) & 0xffffffffu;
-  };
-  return packed(x & bytes) | packed(x >> 8 & bytes) << 32;
+/// Brings codes into the order of RotatedQuery, in whole vectors. \return their sum.
+template <class S>
+int32_t order_codes(int8_t* codes, uint32_t bytes) {
+  using I32 = typename S::I32;
+  using U8 = typename S::U8;
+  static constexpr uint8_t evens_first[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+  U8 index;
+  for (uint32_t i = 0; i < sizeof(U8); ++i) index[i] = evens_first[i % 16];
+  I32 sum = {};
+  for (uint32_t i = 0; i < bytes; i += sizeof(U8)) {
+    const U8 ordered = S::pick(load_as<U8>(codes + i), index);
+    sum = S::dot(sum, S::fill_bytes(1), ordered);
+    store_as(codes + i, ordered);
+  }
+  int32_t total = 0;
+  for (int i = 0; i < S::lanes; ++i) total += sum[i];
+  return total;
 }
 
 template <class S>
@@ -43,19 +51,17 @@ bool rotate_query(const AttendView& a, const float* q, const Rotation& rotation,
   if (a.hadamard) hadamard<S>(v, a.head_dim);
   const Quantizer quantizer(absmax_bits<S>(v, a.head_dim), 127.0f);
   quantize_all<S, typename S::SignedBytes>(v, a.head_dim, quantizer.inverse, 127.0f, out.codes);
-  const uint32_t words = (a.head_dim + 7) / 8;
-  std::memset(out.codes + a.head_dim, 0, 8 * words - a.head_dim);
-  out.sum = 0;
-  for (uint32_t i = 0; i < a.head_dim; ++i) out.sum += out.codes[i];
-  for (uint32_t w = 0; w < words; ++w)
-    store_as(out.codes + 8 * w, evens_first(load_as<uint64_t>(out.codes + 8 * w)));
+  // Whole vectors of any level.
+  const uint32_t bytes = (a.head_dim + 63) & ~63u;
+  std::memset(out.codes + a.head_dim, 0, bytes - a.head_dim);
+  out.sum = order_codes<S>(out.codes, bytes);
   out.factor = quantizer.scale * a.score_scale;
   return quantizer.finite;
 }
 
 template <class S>
 bool mean_query(const AttendView& a, const float* q, HeadQuery<S>& out) {
-  float v[most_head_dim] = {};
+  float v[most_head_dim];
   int16_t codes[most_head_dim];
   const uint32_t half = a.head_dim / 2;
   for (uint32_t i = 0; i < half; ++i) {
