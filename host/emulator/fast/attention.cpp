@@ -56,8 +56,7 @@ Attention::Attention(const Kernels& kernels, Pool& pool)
       pool_(pool),
       spans_(most_tokens),
       outputs_(new float[size_t{most_tokens} * limit::head_elements]) {
-  for (uint32_t t = 0; t < pool.threads(); ++t)
-    scratch_.emplace_back(new AttendScratch);
+  for (uint32_t t = 0; t < pool.threads(); ++t) scratch_.emplace_back(new AttendScratch);
 }
 
 void Attention::bind(const Invocation& call) { distances_.bind(call.table); }
@@ -123,15 +122,12 @@ void Attention::attend(const Ports& ports, const Descriptor& d, const Job& job, 
       for (uint32_t i = 0; i < view.token_count; ++i) {
         const uint32_t token = from_token + i;
         const Record record(ports, job, token);
-        const std::vector<SpanBlock>& blocks = spans_[token].blocks(
-            c, record.word(token_field::position), record.word(token_field::sink_position));
+        const std::vector<SpanBlock>& blocks = spans_[token].blocks(c, record.word(token_field::position),
+                                                                    record.word(token_field::sink_position));
         float* output = outputs_.get() + size_t{token} * limit::head_elements + head * c.head_dim;
-        view.tokens[i] = {act.q[token] + head * c.head_dim,
-                          output,
-                          record.rotation(c.head_dim, false),
-                          record.rotation(c.head_dim, true),
-                          blocks.data(),
-                          static_cast<uint32_t>(blocks.size())};
+        view.tokens[i] = {
+            act.q[token] + head * c.head_dim,  output,        record.rotation(c.head_dim, false),
+            record.rotation(c.head_dim, true), blocks.data(), static_cast<uint32_t>(blocks.size())};
       }
       view.heads = std::min(together, group - in_group);
       view.head_dim = c.head_dim;

@@ -61,8 +61,8 @@ struct AttendToken {
   uint32_t block_count;
 };
 
-/// Working memory of attend, for a thread. A row is a head of a token; a row's blocks are counted as its token
-/// attends to them, the value pairs' slots as they lie in the cache.
+/// Working memory of attend, for a thread. A row is a head of a token; a row's blocks are counted as its
+/// token attends to them, the value pairs' slots as they lie in the cache.
 struct AttendScratch {
   static constexpr uint32_t blocks = accel::limit::slots / block_slots + 1;
   static constexpr uint32_t slots = blocks * block_slots;

@@ -82,8 +82,8 @@ bool attend(const AttendView& a) {
   const auto load = [&](uint32_t index) {
     codes.load(a.values + index * a.block_bytes + 4 * block_slots, a.head_dim);
   };
-  for_each_block(
-      a, load, [&](uint32_t t, uint32_t count) { add_block<S>(a, codes, t * a.heads, count, sums); });
+  for_each_block(a, load,
+                 [&](uint32_t t, uint32_t count) { add_block<S>(a, codes, t * a.heads, count, sums); });
   for (uint32_t row = 0; row < a.token_count * a.heads; ++row) {
     float* output = a.tokens[row / a.heads].outputs + row % a.heads * a.head_dim;
     sums[row].finish(a.head_dim, output);

@@ -9,8 +9,8 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// Sums of sixteen slots for one or two heads, in variables of their own: the compiler keeps arrays of them in
-/// memory, and copies them about where it does not.
+/// Sums of sixteen slots for one or two heads, in variables of their own: the compiler keeps arrays of them
+/// in memory, and copies them about where it does not.
 struct SlotSums {
   __m256i first_low = _mm256_setzero_si256();
   __m256i first_high = _mm256_setzero_si256();
@@ -25,8 +25,8 @@ inline __m256i load_once(const void* from) {
   return value;
 }
 
-/// Keys a byte a code, so that products of a query's codes with four slots' lie in one 16-bit lane pair, and are
-/// added in 16 bits for as long as that is exact.
+/// Keys a byte a code, so that products of a query's codes with four slots' lie in one 16-bit lane pair, and
+/// are added in 16 bits for as long as that is exact.
 template <>
 struct KeyCodes<Avx2> {
   /// Four codes of slots 0 to 7 and of 8 to 15, for a quad of elements.
@@ -123,10 +123,10 @@ struct KeyCodes<Avx2> {
   }
 };
 
-/// A pair of products fits 32 bits: codes reach 32,767 in magnitude, table entries 32,768. The sum C of up to 128
-/// of them does not. So two sums are kept: L of the products modulo 2^32, and H of the products less their last
-/// eight bits, divided by 256, below 2^30. C - 256 H is the sum of those last bits, below 2^15, and thus
-/// L - 256 H modulo 2^32. That takes half the multiplications of splitting one factor in two.
+/// A pair of products fits 32 bits: codes reach 32,767 in magnitude, table entries 32,768. The sum C of up to
+/// 128 of them does not. So two sums are kept: L of the products modulo 2^32, and H of the products less
+/// their last eight bits, divided by 256, below 2^30. C - 256 H is the sum of those last bits, below 2^15,
+/// and thus L - 256 H modulo 2^32. That takes half the multiplications of splitting one factor in two.
 template <>
 struct MeanProduct<Avx2> {
   struct Query {

@@ -16,8 +16,8 @@ inline __m256i avx2_quantized(const float* values, float inverse, float steps) {
   return _mm256_cvtps_epi32(limited);
 }
 
-/// The same of sixteen, as 16-bit integers; packing goes by halves of registers: 0 to 3, 8 to 11, 4 to 7, 12 to
-/// 15.
+/// The same of sixteen, as 16-bit integers; packing goes by halves of registers: 0 to 3, 8 to 11, 4 to 7, 12
+/// to 15.
 inline __m256i avx2_quantized_pair(const float* values, float inverse, float steps) {
   return _mm256_packs_epi32(avx2_quantized(values, inverse, steps),
                             avx2_quantized(values + Avx2::lanes, inverse, steps));

@@ -39,7 +39,8 @@ typename S::F32 from_half(typename S::I32 half) {
 /// 2^-27 and one unit in its last place, which decides the one tie that there is.
 constexpr float square_scale = 0x1.000002p-27f;
 
-/// z of exp24: r ln 2 in Q16, for the twelve bits r of the exponent's fraction that the table has no entry for.
+/// z of exp24: r ln 2 in Q16, for the twelve bits r of the exponent's fraction that the table has no entry
+/// for.
 template <class Integer>
 constexpr Integer residual(Integer r) {
   return (r * 45426 + 512) >> 10;

@@ -106,8 +106,8 @@ int32_t block_weights(const SpanBlock& block, const AttendScratch& scratch, floa
   return bits > 0 ? (bits >> 23) - 127 : no_exponent;
 }
 
-/// Takes the row's scores to what the sums need: weights u, a block's exponent in `exponents`, and in the place
-/// of scores probabilities times minima.
+/// Takes the row's scores to what the sums need: weights u, a block's exponent in `exponents`, and in the
+/// place of scores probabilities times minima.
 template <class S>
 Weights probabilities(const AttendScratch& scratch, const AttendToken& token, float largest, float* values,
                       uint8_t* weights, int16_t* exponents) {

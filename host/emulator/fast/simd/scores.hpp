@@ -41,8 +41,8 @@ void slot_scores(const AttendView& a, const Row<S>* rows, const RotatedQuery* co
   }
 }
 
-/// Scores of a block for `count` heads of a token, head n's to out[n * stride] and the following fifteen; what
-/// is not attended has any value.
+/// Scores of a block for `count` heads of a token, head n's to out[n * stride] and the following fifteen;
+/// what is not attended has any value.
 template <class S, uint32_t count>
 void block_scores(const AttendView& a, Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
                   float* out, size_t stride) {

@@ -24,8 +24,8 @@ struct ValueCodes {
     half = padded_half(head_dim);
   }
 
-  /// Adds sum_j u_j * c_(j,i) << shift of a block to sums[i] for `count` heads: the even elements first, the odd
-  /// ones from padded_half on.
+  /// Adds sum_j u_j * c_(j,i) << shift of a block to sums[i] for `count` heads: the even elements first, the
+  /// odd ones from padded_half on.
   template <uint32_t count>
   void add(const uint8_t* const (&weights)[count], const uint32_t (&shifts)[count],
            uint32_t* const (&sums)[count]) const {

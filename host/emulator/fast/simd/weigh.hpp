@@ -8,8 +8,8 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// One head's weighted sum of values. A block's sum counts 2^(24 - D), D being how far its exponent is below the
-/// largest. It is kept as 2^(7 - D % 8) in 32 bits, apart for each D / 8.
+/// One head's weighted sum of values. A block's sum counts 2^(24 - D), D being how far its exponent is below
+/// the largest. It is kept as 2^(7 - D % 8) in 32 bits, apart for each D / 8.
 class ValueSums {
  public:
   /// `sums` holds sum_classes * 2 * padded_half(head_dim).
@@ -71,8 +71,8 @@ class ValueSums {
 static_assert((uint64_t{AttendScratch::blocks} * block_slots * 255 * 15 << 7) < uint64_t{1} << 32,
               "sums of a class fit 32 bits");
 
-/// Adds a block of values to the sums of a token's heads, which have rows `first_row` and following; `block` is
-/// the token's count of it.
+/// Adds a block of values to the sums of a token's heads, which have rows `first_row` and following; `block`
+/// is the token's count of it.
 template <class S>
 void add_block(const AttendView& a, const ValueCodes<S>& codes, uint32_t first_row, uint32_t block,
                ValueSums* sums) {
