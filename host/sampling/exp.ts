@@ -15,7 +15,7 @@ const POWERS = new Float64Array(1 + Math.ceil(-LEAST * Math.LOG2E)).fill(1);
 for (let k = 1; k < POWERS.length; k++) POWERS[k] = POWERS[k - 1]! / 2;
 
 /** 2^(-j/256): Taylor's series to the 17th power by Horner's rule, around 1 and, for the lower half, around 1/2. */
-const ROOTS = Float64Array.from({ length: STEPS }, (_, j) => {
+export const ROOTS = Float64Array.from({ length: STEPS }, (_, j) => {
   const upper = j <= STEPS / 2;
   const x = ((upper ? 0 : STEPS) - j) * STEP_HIGH + ((upper ? 0 : STEPS) - j) * STEP_LOW;
   let sum = 1;

@@ -5,8 +5,8 @@ import { MassById } from "./mass-by-id.ts";
 import { penalizeRepeats, RecentTokens } from "./penalty.ts";
 import { randomSeed, Xoshiro128 } from "./prng.ts";
 import { RankedMass } from "./ranked-mass.ts";
-import { Ranking } from "./ranking.ts";
-import type { Scores } from "./scores.ts";
+import { firstIds } from "./ranking.ts";
+import { PlacedScores } from "./simd/placed-scores.ts";
 
 export interface SamplerOptions {
   /** 0 is greedy: the highest logit, the lowest id among equals. Default 0.8. */
@@ -60,11 +60,6 @@ export class Sampler {
   #penalizedScores = new Float64Array(0);
   /** Of the best ids, where there is a top-k. */
   #weights = new Float64Array(0);
-  readonly #ranking = new Ranking();
-  /** Of scores with the repeat penalty. */
-  readonly #penalized = new Ranking();
-  readonly #ranked = new RankedMass();
-  readonly #all = new MassById();
 
   constructor(options: SamplerOptions = {}) {
     this.seed = options.seed ?? randomSeed();
@@ -91,37 +86,38 @@ export class Sampler {
    * @throws DeviceError where logits hold NaN or +Infinity, or exclude every token
    */
   sample(logits: Float32Array): Sample {
-    const choices = this.#options.repeatPenalty === 1 ? this.#choices : 0;
-    const best = this.#ranking.scan(logits, Math.max(choices, this.#logprobs ?? 0));
+    const placed = new PlacedScores(logits);
+    const best = placed.best();
     if (best < 0) throw unusable(logits);
-    const id = this.#choose(logits, best);
+    const id = this.#choose(placed, best);
     this.accept(id);
     if (this.#logprobs === undefined) return { id };
     const request = { chosen: id, top: this.#logprobs };
-    return { id, logprobs: logprobsOf(logits, logits[best]!, this.#ranking, request) };
+    return { id, logprobs: logprobsOf(placed, logits[best]!, request) };
   }
 
   /** @param best the id of the highest logit */
-  #choose(logits: Float32Array, best: number): number {
+  #choose(placed: PlacedScores, best: number): number {
     const { repeatPenalty } = this.#options;
-    if (repeatPenalty === 1) {
-      return this.#choices === 1 ? best : this.#draw(logits, this.#ranking, logits[best]!);
-    }
+    const logits = placed.scores;
+    if (repeatPenalty === 1) return this.#choices === 1 ? best : this.#draw(placed, logits[best]!);
     if (this.#penalizedScores.length !== logits.length) {
       this.#penalizedScores = new Float64Array(logits.length);
     }
     const scores = this.#penalizedScores;
     scores.set(logits);
     penalizeRepeats(scores, this.#recent.distinct(), repeatPenalty);
-    const bestScore = this.#penalized.scan(scores, this.#choices);
-    return this.#choices === 1 ? bestScore : this.#draw(scores, this.#penalized, scores[bestScore]!);
+    const penalized = new PlacedScores(scores);
+    const bestScore = penalized.best();
+    return this.#choices === 1 ? bestScore : this.#draw(penalized, scores[bestScore]!);
   }
 
   /** An id from what the filters leave. @param highest of the scores */
-  #draw(scores: Scores, ranking: Ranking, highest: number): number {
+  #draw(placed: PlacedScores, highest: number): number {
     const { temperature, topK, topP, minP } = this.#options;
     if (topK > 0) {
-      const ids = ranking.first(topK);
+      const { scores } = placed;
+      const ids = firstIds(placed, topK);
       if (this.#weights.length !== ids.length) this.#weights = new Float64Array(ids.length);
       const weights = this.#weights;
       for (let i = 0; i < ids.length; i++) {
@@ -131,9 +127,10 @@ export class Sampler {
     }
     const weighting = { highest, temperature };
     if (topP === 1 && minP === 0) {
-      return this.#all.over(this.#random.nextDouble() * this.#all.sum(scores, weighting));
+      const all = new MassById(placed, weighting);
+      return all.over(this.#random.nextDouble() * all.total);
     }
-    const ranked = this.#ranked.deal(scores, weighting, minP);
+    const ranked = new RankedMass(placed, weighting, minP);
     const whole = topP < 1 ? ranked.placeAt(topP * ranked.total).through : ranked.total;
     return ranked.placeOver(this.#random.nextDouble() * Math.min(whole, ranked.likely)).id;
   }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RankedMass } from "../../../../host/sampling/ranked-mass.ts";
+import { PlacedScores } from "../../../../host/sampling/simd/placed-scores.ts";
 
 /** Scores on a grid, so that equal ones are frequent; -Infinity for some. */
 const scores = fc.array(
@@ -23,7 +24,6 @@ function sorted(list: ArrayLike<number>, highest: number, temperature: number) {
 
 describe("RankedMass", () => {
   it("finds the place that sorting finds, at and over any sum, whatever it held before", () => {
-    const ranked = new RankedMass();
     fc.assert(
       fc.property(scores, fc.nat(1000), fc.constantFrom(0.7, 1, 3), (list, part, temperature) => {
         fc.pre(list.some((score) => score > Number.NEGATIVE_INFINITY));
@@ -33,7 +33,7 @@ describe("RankedMass", () => {
         // Between two sums, so that it does not matter how they were rounded.
         const mass = (sums[at]! + (sums[at - 1] ?? 0)) / 2;
         fc.pre(sums[at]! - mass > 1e-9 * mass);
-        ranked.deal(Float64Array.from(list), { highest, temperature });
+        const ranked = new RankedMass(new PlacedScores(Float64Array.from(list)), { highest, temperature });
         for (const place of [ranked.placeAt(mass), ranked.placeOver(mass)]) {
           expect(place.id).toBe(order[at]);
           expect(place.through / sums[at]!).toBeCloseTo(1, 12);
@@ -46,7 +46,7 @@ describe("RankedMass", () => {
 
   it("counts what is likely, and tells at from over where sums are exact", () => {
     const halves = Float64Array.of(0, -1, -2, Number.NEGATIVE_INFINITY, 0);
-    const ranked = new RankedMass().deal(halves, { highest: 0, temperature: 1 / Math.LN2 }, 0.4);
+    const ranked = new RankedMass(new PlacedScores(halves), { highest: 0, temperature: 1 / Math.LN2 }, 0.4);
     expect(ranked.likely).toBeCloseTo(2.5, 14);
     expect(ranked.placeAt(1)).toEqual({ id: 0, through: 1 });
     expect(ranked.placeOver(1)).toEqual({ id: 4, through: 2 });
@@ -56,11 +56,11 @@ describe("RankedMass", () => {
   it("tells scores apart that share a bucket of the whole range, and takes ids in order where all are equal", () => {
     const close = Float64Array.from({ length: 3000 }, (_, id) => (id === 0 ? 1 : (id % 7) * 1e-12));
     const { order, sums } = sorted(close, 1, 1);
-    const ranked = new RankedMass().deal(close, { highest: 1, temperature: 1 });
+    const ranked = new RankedMass(new PlacedScores(close), { highest: 1, temperature: 1 });
     for (const place of [0, 1, 427, 428, 2000, 2999]) {
       expect(ranked.placeOver((sums[place]! + (sums[place - 1] ?? 0)) / 2).id).toBe(order[place]);
     }
-    const equal = new RankedMass().deal(new Float64Array(3000), { highest: 0, temperature: 1 });
+    const equal = new RankedMass(new PlacedScores(new Float64Array(3000)), { highest: 0, temperature: 1 });
     expect(equal.placeOver(1234)).toEqual({ id: 1234, through: 1235 });
   });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Ranking } from "../../../../host/sampling/ranking.ts";
+import { firstIds } from "../../../../host/sampling/ranking.ts";
+import { PlacedScores } from "../../../../host/sampling/simd/placed-scores.ts";
 
 /** Of one block of ids or of many, with ends of both inside a block. */
 const scores = fc.oneof(
@@ -15,16 +16,16 @@ function sortedIds(values: ArrayLike<number>): number[] {
   );
 }
 
-describe("Ranking", () => {
+describe("firstIds", () => {
   it("finds the best id and any front of the full sort, ties by ascending id, whatever it held before", () => {
-    const ranking = new Ranking();
     fc.assert(
       fc.property(scores, fc.array(fc.nat(1200), { maxLength: 4 }), fc.boolean(), (list, counts, narrow) => {
         fc.pre(list.some((score) => score > Number.NEGATIVE_INFINITY));
         const values = (narrow ? Float32Array : Float64Array).from(list);
         const expected = sortedIds(values);
-        expect(ranking.scan(values)).toBe(expected[0]);
-        for (const count of counts) expect([...ranking.first(count)]).toEqual(expected.slice(0, count));
+        const placed = new PlacedScores(values);
+        expect(placed.best()).toBe(expected[0]);
+        for (const count of counts) expect([...firstIds(placed, count)]).toEqual(expected.slice(0, count));
       }),
     );
   });
@@ -33,10 +34,11 @@ describe("Ranking", () => {
     const size = 128_000;
     const shapes = [() => 1, (id: number) => id, (id: number) => -id];
     const expected = [(i: number) => i, (i: number) => size - 1 - i, (i: number) => i];
-    const ranking = new Ranking();
     shapes.forEach((shape, s) => {
-      ranking.scan(Float64Array.from({ length: size }, (_, id) => shape(id)));
-      expect([...ranking.first(40)]).toEqual(Array.from({ length: 40 }, (_, i) => expected[s]!(i)));
+      for (const kind of [Float32Array, Float64Array]) {
+        const placed = new PlacedScores(kind.from(Array.from({ length: size }, (_, id) => shape(id))));
+        expect([...firstIds(placed, 40)]).toEqual(Array.from({ length: 40 }, (_, i) => expected[s]!(i)));
+      }
     });
   });
 
@@ -46,9 +48,17 @@ describe("Ranking", () => {
     ["Infinity", [1, Number.POSITIVE_INFINITY]],
     ["nothing finite", [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]],
   ])("finds no best id where there is %s", (_, list) => {
-    for (const before of [0, 127, 128, 500]) {
-      const values = Float32Array.from([...new Array(before).fill(Number.NEGATIVE_INFINITY), ...list]);
-      expect(new Ranking().scan(values)).toBe(-1);
+    for (const kind of [Float32Array, Float64Array]) {
+      for (const [before, after] of [
+        [0, 0],
+        [127, 0],
+        [128, 9],
+        [500, 300],
+      ]) {
+        const excluded = (count = 0) => new Array(count).fill(Number.NEGATIVE_INFINITY);
+        const values = kind.from([...excluded(before), ...list, ...excluded(after)]);
+        expect(new PlacedScores(values).best()).toBe(-1);
+      }
     }
   });
 });
