@@ -111,19 +111,21 @@ class TwoBitPanel {
         s_(scratch) {}
 
   void multiply(const OutputView& output) {
+    __builtin_prefetch(m_.exponents + row_);
+    if (!dense)
+      prefetch_lines(reinterpret_cast<const uint8_t*>(m_.weight_sums + row_), panel_rows * sizeof(int64_t));
     std::memset(s_.sums, 0, sizeof s_.sums);
+    if (flushes()) std::memset(s_.flushed, 0, sizeof s_.flushed);
     for (uint32_t first = 0; first < m_.groups; first += run_groups) {
       const uint32_t last = m_.groups - first < run_groups ? m_.groups : first + run_groups;
+      if (first != 0 && first % exact_groups == 0) flush();
       unpack_run(first, last);
+      ahead_ = RunAhead(m_, panel_, last, token_tiles(block_.tokens, Avx2::token_tile) * (last - first));
       const bool small = !dense && zeros_are_small(first, last);
       uint32_t t = 0;
-      for (; t + 4 <= block_.tokens; t += 4) add_run<4>(first, last, t, small);
+      for (; t + Avx2::token_tile <= block_.tokens; t += Avx2::token_tile)
+        add_run<Avx2::token_tile>(first, last, t, small);
       for (; t < block_.tokens; ++t) add_run<1>(first, last, t, small);
-      if (last != m_.groups && last % exact_groups != 0) continue;
-      if (first < exact_groups)
-        flush<true>();
-      else
-        flush<false>();
     }
     finish(output);
   }
@@ -134,7 +136,6 @@ class TwoBitPanel {
   void unpack_run(uint32_t first, uint32_t last) {
     for (uint32_t g = first; g < last; ++g) {
       const GroupPlace at = place_of(group_bytes, g);
-      prefetch_group<prefetch_ahead>(panel_, group_bytes, g);
       for (uint32_t h = 0; h < halves; ++h) {
         const uint8_t* lines = panel_ + at.codes + h * sizeof(__m256i);
         auto* vectors = reinterpret_cast<uint8_t*>(s_.run.vectors[h][g - first]);
@@ -195,12 +196,14 @@ class TwoBitPanel {
     }
   }
 
-  /// Adds the unpacked run for `tokens` tokens from `token` on.
+  /// Adds the unpacked run for `tokens` tokens from `token` on. A function of its own, which has all
+  /// registers.
   template <int tokens>
-  void add_run(uint32_t first, uint32_t last, uint32_t token, bool small) {
+  [[gnu::noinline]] void add_run(uint32_t first, uint32_t last, uint32_t token, bool small) {
     for (uint32_t g = first; g < last; ++g) {
       const int8_t* activations = block_.codes + (size_t{g} * block_.tokens + token) * group_inputs;
       const ScaleBytes& scales = s_.run.scales[g - first];
+      ahead_.ask();
       __m256i sums[halves][tokens];
       if (dense) {
         dense_sums<tokens>(s_.run, g - first, activations, sums);
@@ -233,26 +236,32 @@ class TwoBitPanel {
     }
   }
 
-  static __m256d joined(__m128i high, __m128i low) {
-    const __m256d shifted = _mm256_mul_pd(_mm256_cvtepi32_pd(high), _mm256_set1_pd(256.0));
-    return _mm256_add_pd(shifted, _mm256_cvtepi32_pd(low));
-  }
+  bool flushes() const { return m_.groups > exact_groups; }
 
-  /// Puts the 32-bit sums together and aside.
-  template <bool begin>
+  /// The 32-bit sums of a token and half put together, four rows each.
+  struct Joined {
+    __m256d rows[2];
+
+    Joined(__m256i high, __m256i low)
+        : rows{join(_mm256_castsi256_si128(high), _mm256_castsi256_si128(low)),
+               join(_mm256_extracti128_si256(high, 1), _mm256_extracti128_si256(low, 1))} {}
+
+   private:
+    static __m256d join(__m128i high, __m128i low) {
+      const __m256d shifted = _mm256_mul_pd(_mm256_cvtepi32_pd(high), _mm256_set1_pd(256.0));
+      return _mm256_add_pd(shifted, _mm256_cvtepi32_pd(low));
+    }
+  };
+
+  /// Takes the sums out before they can overflow.
   void flush() {
     for (uint32_t t = 0; t < block_.tokens; ++t) {
-      ScaleBytes& sum = s_.sums[t];
       for (uint32_t h = 0; h < halves; ++h) {
-        const __m256i high = sum.high[h];
-        const __m256i low = sum.low[h];
-        const __m256d parts[] = {joined(_mm256_castsi256_si128(high), _mm256_castsi256_si128(low)),
-                                 joined(_mm256_extracti128_si256(high, 1), _mm256_extracti128_si256(low, 1))};
+        const Joined sums(s_.sums[t].high[h], s_.sums[t].low[h]);
         __m256d* flushed = s_.flushed[t] + 2 * h;
-        for (int i = 0; i < 2; ++i) flushed[i] = begin ? parts[i] : _mm256_add_pd(flushed[i], parts[i]);
-        sum.high[h] = __m256i{};
-        sum.low[h] = __m256i{};
+        for (int i = 0; i < 2; ++i) flushed[i] = _mm256_add_pd(flushed[i], sums.rows[i]);
       }
+      s_.sums[t] = {};
     }
   }
 
@@ -260,25 +269,30 @@ class TwoBitPanel {
   void finish(const OutputView& output) const {
     const __m256i bias = _mm256_set1_epi32(127 - 1);
     __m256 powers[halves];
-    double biases[panel_rows] = {};
+    double biases[panel_rows];
     for (uint32_t h = 0; h < halves; ++h) {
-      const __m256i exponents = _mm256_cvtepi8_epi32(
-          _mm_loadl_epi64(reinterpret_cast<const __m128i*>(m_.exponents + row_ + h * Avx2::lanes)));
+      const auto eight = load_as<int64_t>(m_.exponents + row_ + h * Avx2::lanes);
+      const __m256i exponents = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight));
       powers[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponents, bias), 23));
     }
     for (uint32_t i = 0; !dense && i < panel_rows; ++i)
       biases[i] = static_cast<double>(Avx2::bias * m_.weight_sums[row_ + i]);
     for (uint32_t t = 0; t < block_.tokens; ++t) {
       const __m256 scale = _mm256_set1_ps(block_.scales[t]);
-      float* out = output.data + t * output.stride + row_;
       __m256 values[halves];
       for (uint32_t h = 0; h < halves; ++h) {
-        const __m256d* sums = s_.flushed[t] + 2 * h;
-        const __m128 low = _mm256_cvtpd_ps(_mm256_sub_pd(sums[0], load_as<__m256d>(biases + 8 * h)));
-        const __m128 high = _mm256_cvtpd_ps(_mm256_sub_pd(sums[1], load_as<__m256d>(biases + 8 * h + 4)));
-        values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1),
+        Joined sums(s_.sums[t].high[h], s_.sums[t].low[h]);
+        __m128 rounded[2];
+        for (int i = 0; i < 2; ++i) {
+          __m256d& sum = sums.rows[i];
+          if (flushes()) sum = _mm256_add_pd(sum, s_.flushed[t][2 * h + i]);
+          if (!dense) sum = _mm256_sub_pd(sum, load_as<__m256d>(biases + 8 * h + 4 * i));
+          rounded[i] = _mm256_cvtpd_ps(sum);
+        }
+        values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
                                   _mm256_mul_ps(scale, powers[h]));
       }
+      float* out = output.data + t * output.stride + row_;
       if (m_.rows - row_ >= panel_rows)
         std::memcpy(out, values, sizeof values);
       else
@@ -291,6 +305,7 @@ class TwoBitPanel {
   const uint8_t* panel_;
   const uint32_t row_;
   TwoBitScratch& s_;
+  RunAhead ahead_;
   /// Zero-points times scales of a pair's first group.
   __m256i even_high_ = {};
   __m256i even_low_ = {};

@@ -134,11 +134,10 @@ struct BlockForm {
 
 /// Unpacks groups first .. last - 1, from the start of the part's scratch on.
 template <class S, uint32_t format>
-void unpack(const MatrixView& m, const RowPart<S>& part, uint32_t first, uint32_t last) {
+void unpack(const RowPart<S>& part, uint32_t first, uint32_t last) {
   const size_t out_bytes = unpacked_vectors(format) * sizeof(typename S::U8);
   for (uint32_t g = first; g < last; ++g) {
     const uint8_t* lines = part.codes(g);
-    prefetch_group<prefetch_ahead>(part.panel, m.group_bytes, g);
     const typename S::U8 zeros = S::spread(part.zeros(g));
     uint8_t* out = part.unpacked + (g - first) * out_bytes;
     if constexpr (format == accel::weight_format::w2s24)
@@ -147,6 +146,32 @@ void unpack(const MatrixView& m, const RowPart<S>& part, uint32_t first, uint32_
       BlockForm<S>::template unpack_dense<accel::format_planes[format]>(lines, zeros, out);
   }
 }
+
+/// Asks for the lines of a panel that follow a run of groups, a few at each step of the run's product: all at
+/// once they would fill the core's queue of misses, and it would wait for memory.
+class RunAhead {
+ public:
+  RunAhead() = default;
+  /// Behind the run that ends before group `last`. A step is a group and a tile of tokens.
+  RunAhead(const MatrixView& m, const uint8_t* panel, uint32_t last, uint32_t steps) {
+    const size_t set = set_bytes(m.group_bytes);
+    next_ = panel + (last + set_groups - 1) / set_groups * set;
+    end_ = next_ + run_groups / set_groups * set;
+    lines_ = static_cast<uint32_t>((end_ - next_) / line_bytes / steps) + 1;
+  }
+  void ask() {
+    for (uint32_t i = 0; i < lines_ && next_ < end_; ++i, next_ += line_bytes)
+      __builtin_prefetch(next_, 0, 0);
+  }
+
+ private:
+  const uint8_t* next_ = nullptr;
+  const uint8_t* end_ = nullptr;
+  uint32_t lines_ = 0;
+};
+
+/// Tiles that a block's tokens make.
+constexpr uint32_t token_tiles(uint32_t tokens, uint32_t tile) { return tokens / tile + tokens % tile; }
 
 /// The sums of a block's rows, from one run of groups to the next.
 template <class S, int parts>
@@ -157,13 +182,14 @@ struct BlockSums {
 /// Adds groups first .. last - 1, which are unpacked, for `tokens` tokens of the block from `token` on.
 template <class S, int parts, int tokens, uint32_t format>
 void multiply_tokens(const RowPart<S>* part, const BlockView& block, uint32_t first, uint32_t last,
-                     uint32_t token, BlockSums<S, parts>& block_sums) {
+                     uint32_t token, RunAhead* ahead, BlockSums<S, parts>& block_sums) {
   using I32 = typename S::I32;
   typename S::Sum totals[parts][tokens];
   for (int p = 0; p < parts; ++p) {
     for (int t = 0; t < tokens; ++t) totals[p][t] = block_sums.rows[token + t][p];
   }
   for (uint32_t g = first; g < last; ++g) {
+    for (int p = 0; p < parts; ++p) ahead[p].ask();
     I32 sums[parts][tokens];
     BlockForm<S>::template group_sums<parts, tokens, format>(part, block, {g, token, g - first}, sums);
     for (int p = 0; p < parts; ++p) {
@@ -181,11 +207,17 @@ void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView
                     BlockSums<S, parts>& sums) {
   for (uint32_t first = 0; first < m.groups; first += run_groups) {
     const uint32_t last = m.groups - first < run_groups ? m.groups : first + run_groups;
-    for (int p = 0; p < parts; ++p) unpack<S, format>(m, part[p], first, last);
+    const uint32_t steps = token_tiles(block.tokens, S::token_tile) * (last - first);
+    RunAhead ahead[parts];
+    for (int p = 0; p < parts; ++p) {
+      unpack<S, format>(part[p], first, last);
+      if (p == 0 || part[p].panel != part[0].panel) ahead[p] = RunAhead(m, part[p].panel, last, steps);
+    }
     uint32_t t = 0;
     for (; t + S::token_tile <= block.tokens; t += S::token_tile)
-      multiply_tokens<S, parts, S::token_tile, format>(part, block, first, last, t, sums);
-    for (; t < block.tokens; ++t) multiply_tokens<S, parts, 1, format>(part, block, first, last, t, sums);
+      multiply_tokens<S, parts, S::token_tile, format>(part, block, first, last, t, ahead, sums);
+    for (; t < block.tokens; ++t)
+      multiply_tokens<S, parts, 1, format>(part, block, first, last, t, ahead, sums);
   }
 }
 
