@@ -77,11 +77,12 @@ void block_scores(const AttendView& a, Row<S>* rows, const SpanBlock& block, con
   }
 }
 
-/// The same for all heads of a token, two at a time.
+/// The same for all heads of a token, four at a time.
 template <class S>
 void block_scores_of_heads(const AttendView& a, Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
                            float* out, size_t stride) {
   uint32_t h = 0;
+  for (; h + 4 <= a.heads; h += 4) block_scores<S, 4>(a, rows + h, block, keys, out + h * stride, stride);
   for (; h + 2 <= a.heads; h += 2) block_scores<S, 2>(a, rows + h, block, keys, out + h * stride, stride);
   if (h < a.heads) block_scores<S, 1>(a, rows + h, block, keys, out + h * stride, stride);
 }
