@@ -99,5 +99,12 @@ struct Avx2 : VectorTypes<8> {
   }
 };
 
+/// A load that is done once, not with each of its uses.
+inline __m256i load_once(const void* from) {
+  __m256i value = load_as<__m256i>(from);
+  asm("" : "+x"(value));
+  return value;
+}
+
 }  // namespace
 }  // namespace accllm::emulator::fast

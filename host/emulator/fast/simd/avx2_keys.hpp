@@ -18,13 +18,6 @@ struct SlotSums {
   __m256i second_high = _mm256_setzero_si256();
 };
 
-/// A load that is done once, not with each of its uses.
-inline __m256i load_once(const void* from) {
-  __m256i value = load_as<__m256i>(from);
-  asm("" : "+x"(value));
-  return value;
-}
-
 /// Keys a byte a code, so that products of a query's codes with four slots' lie in one 16-bit lane pair, and
 /// are added in 16 bits for as long as that is exact.
 template <>
