@@ -58,8 +58,9 @@ struct KeyCodes<Avx2> {
  private:
   template <uint32_t count>
   void multiply_few(const int8_t* const* queries, uint32_t head_dim, SlotValues<Avx2>* out) const {
-    // Eight pairs of products of 127 * 15 make 30,480.
+    // Quads whose pairs of products add up in 16 bits.
     constexpr uint32_t run = 8;
+    static_assert(run * 2 * 127 * 15 <= INT16_MAX, "sums of a run fit 16 bits");
     const __m256i ones = _mm256_set1_epi16(1);
     const uint32_t all = (head_dim + 7) / 8 * 2;
     const int8_t* first_query = queries[0];
@@ -122,12 +123,12 @@ struct KeyCodes<Avx2> {
   }
 };
 
-/// A pair of products fits 32 bits: codes reach 32,767 in magnitude, table entries 32,768. The sum C of up to 128
-/// of them does not. So two sums are kept: L of the products modulo 2^32, and H of the products less their last
-/// eight bits, divided by 256, below 2^30. C - 256 H is the sum of those last bits, below 2^15, and thus
-/// L - 256 H modulo 2^32. That takes half the multiplications of splitting one factor in two. Where the magnitudes
-/// of every four codes add up to less than 2^16, as they mostly do, so do their two products in 32 bits, and only
-/// the sum of the two goes into L and H.
+/// A pair of products fits 32 bits: codes reach 32,767 in magnitude, table entries 32,768. The sum C of up to
+/// 128 of them does not. So two sums are kept: L of the products modulo 2^32, and H of the products less
+/// their last eight bits, divided by 256, below 2^30. C - 256 H is the sum of those last bits, below 2^15,
+/// and thus L - 256 H modulo 2^32. That takes half the multiplications of splitting one factor in two. Where
+/// the magnitudes of every four codes add up to less than 2^16, as they mostly do, so do their two products
+/// in 32 bits, and only the sum of the two goes into L and H.
 template <>
 struct MeanProduct<Avx2> {
   struct Query {

@@ -81,14 +81,15 @@ struct ValueCodes<Avx2> {
   void add_vectors(uint32_t first, const uint8_t* const (&weights)[count], const uint32_t (&shifts)[count],
                    uint32_t* const (&sums)[count]) const {
     __m256i pairs[count][width];
+    static_assert(quads * 2 * 255 * 15 <= INT16_MAX, "sums of all slots fit 16 bits");
     for (uint32_t quad = 0; quad < quads; ++quad) {
       __m256i four[count];
-      for (uint32_t n = 0; n < count; ++n) four[n] = _mm256_set1_epi32(load_as<int32_t>(weights[n] + 4 * quad));
+      for (uint32_t n = 0; n < count; ++n)
+        four[n] = _mm256_set1_epi32(load_as<int32_t>(weights[n] + 4 * quad));
       for (uint32_t i = 0; i < width; ++i) {
         const __m256i values = load_once(&codes[quad][first + i]);
         for (uint32_t n = 0; n < count; ++n) {
           const __m256i product = _mm256_maddubs_epi16(four[n], values);
-          // Four pairs of products of 255 * 15 make 30,600.
           pairs[n][i] = quad == 0 ? product : _mm256_add_epi16(pairs[n][i], product);
         }
       }

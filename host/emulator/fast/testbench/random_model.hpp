@@ -61,9 +61,9 @@ inline Shape random_shape(bench::Random& random) {
   Shape s;
   s.weight_channels = pick(random, {1, 2, 3, 5, 28});
   s.kv_channels = pick(random, {1, 2, 4});
-  s.head_dim = pick(random, {2, 4, 6, 8, 10, 16, 20, 32, 48, 64, 80, 96, 128});
+  s.head_dim = pick(random, {2, 4, 6, 8, 10, 16, 20, 32, 48, 64, 80, 96, 128, 250, 256});
   s.kv_heads = 1 + random.below(3);
-  s.heads = s.kv_heads * pick(random, {1, 1, 2, 3, 4, 8});
+  s.heads = s.kv_heads * pick(random, {1, 1, 2, 3, 4, 8, 13});
   s.hidden = 1 + random.below(random.below(4) == 0 ? 700 : 150);
   s.intermediate = 1 + random.below(pick(random, {200, 200, 200, 200, 200, 200, 200, 900, 900, 5000}));
   s.vocabulary = 1 + random.below(100);
