@@ -64,10 +64,11 @@ export class ScriptedSession implements Session {
 
   async #run(tokens: number, signal?: AbortSignal): Promise<Float32Array> {
     this.busy = true;
+    let abort = () => {};
     try {
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(resolve, this.#stepMs);
-        const abort = () => {
+        abort = () => {
           clearTimeout(timer);
           reject(new InterruptedError());
         };
@@ -75,6 +76,7 @@ export class ScriptedSession implements Session {
         signal?.addEventListener("abort", abort, { once: true });
       });
     } finally {
+      signal?.removeEventListener("abort", abort);
       this.busy = false;
     }
     this.position += tokens;
