@@ -15,20 +15,21 @@ struct BlockForm<Avx2> {
   using I32 = Avx2::I32;
   using U8 = Avx2::U8;
 
-  static constexpr Packing dense_packing = Packing::dense;
+  static constexpr Packing dense_packing(uint32_t format) {
+    return format == accel::weight_format::w2 ? Packing::dense_biased : Packing::dense;
+  }
 
-  /// Codes of a dense group as bytes, quad by quad; W8 as high and low nibbles.
+  /// Codes of a W4 group as bytes, quad by quad, or of a W8 group as high and low nibbles.
   template <int planes>
   static void unpack_dense(const uint8_t* lines, U8, uint8_t* out) {
-    constexpr int bits = planes == 1 ? 2 : 4;
-    constexpr int fields = planes == 4 ? 1 : 8 / bits;
-    const U8 mask = Avx2::fill_bytes((1 << bits) - 1);
+    constexpr int fields = planes == 4 ? 1 : 2;
+    const U8 mask = Avx2::fill_bytes(15);
     for (uint32_t c = 0; c < chunks; ++c) {
       for (int line = 0; line < planes; ++line) {
         const I32 word = load_as<I32>(lines + (c * planes + line) * line_bytes);
         for (int f = 0; f < fields; ++f) {
           const uint32_t quad = c * 4 + f * planes + line;
-          const U8 code = U8(word >> (bits * f)) & mask;
+          const U8 code = U8(word >> (4 * f)) & mask;
           if (planes == 4) {
             store_as(out + 2 * quad * sizeof(U8), U8(word >> 4) & mask);
             store_as(out + (2 * quad + 1) * sizeof(U8), code);

@@ -26,6 +26,31 @@ void unpack_sparse(const uint8_t* lines, typename S::U8 zeros, uint8_t* out) {
   }
 }
 
+/// 2 * code - zh of a dense group as signed bytes, quad by quad; W8 as 2 * high - zero code and 2 * low.
+template <class S, int planes>
+void unpack_weights(const uint8_t* lines, typename S::U8 zeros, uint8_t* out) {
+  using U8 = typename S::U8;
+  using I32 = typename S::I32;
+  constexpr int bits = planes == 1 ? 2 : 4;
+  constexpr int fields = planes == 4 ? 1 : 8 / bits;
+  const U8 mask = S::fill_bytes(((1 << bits) - 1) << 1);
+  for (uint32_t c = 0; c < chunks; ++c) {
+    for (int line = 0; line < planes; ++line) {
+      const I32 word = load_as<I32>(lines + (c * planes + line) * line_bytes);
+      for (int f = 0; f < fields; ++f) {
+        const uint32_t quad = c * 4 + f * planes + line;
+        const U8 doubled = U8(f == 0 ? word << 1 : word >> (bits * f - 1)) & mask;
+        if (planes == 4) {
+          store_as(out + (2 * quad) * sizeof(U8), (U8(word >> 3) & mask) - zeros);
+          store_as(out + (2 * quad + 1) * sizeof(U8), doubled);
+        } else {
+          store_as(out + quad * sizeof(U8), doubled - zeros);
+        }
+      }
+    }
+  }
+}
+
 /// Rows row .. row + lanes - 1 of a matrix, unpacked.
 template <class S>
 struct RowPart {
@@ -68,29 +93,11 @@ struct BlockForm {
   using U8 = typename S::U8;
 
   /// How it wants the activations of dense matrices.
-  static constexpr Packing dense_packing = Packing::dense_biased;
+  static constexpr Packing dense_packing(uint32_t) { return Packing::dense_biased; }
 
-  /// 2 * code - zh of a dense group as signed bytes, quad by quad; W8 as 2 * high - zero code and 2 * low.
   template <int planes>
   static void unpack_dense(const uint8_t* lines, U8 zeros, uint8_t* out) {
-    constexpr int bits = planes == 1 ? 2 : 4;
-    constexpr int fields = planes == 4 ? 1 : 8 / bits;
-    const U8 mask = S::fill_bytes(((1 << bits) - 1) << 1);
-    for (uint32_t c = 0; c < chunks; ++c) {
-      for (int line = 0; line < planes; ++line) {
-        const I32 word = load_as<I32>(lines + (c * planes + line) * line_bytes);
-        for (int f = 0; f < fields; ++f) {
-          const uint32_t quad = c * 4 + f * planes + line;
-          const U8 doubled = U8(f == 0 ? word << 1 : word >> (bits * f - 1)) & mask;
-          if (planes == 4) {
-            store_as(out + (2 * quad) * sizeof(U8), (U8(word >> 3) & mask) - zeros);
-            store_as(out + (2 * quad + 1) * sizeof(U8), doubled);
-          } else {
-            store_as(out + quad * sizeof(U8), doubled - zeros);
-          }
-        }
-      }
-    }
+    unpack_weights<S, planes>(lines, zeros, out);
   }
 
   /// Sums of (2 c - zh) * a over one group, [parts][tokens].
@@ -156,17 +163,17 @@ class RunAhead {
   RunAhead(const MatrixView& m, const uint8_t* panel, uint32_t last, uint32_t steps) {
     const size_t set = set_bytes(m.group_bytes);
     next_ = panel + (last + set_groups - 1) / set_groups * set;
-    end_ = next_ + run_groups / set_groups * set;
-    lines_ = static_cast<uint32_t>((end_ - next_) / line_bytes / steps) + 1;
+    step_ = static_cast<uint32_t>(run_groups / set_groups * set) / steps + 1;
+    lines_ = (step_ + line_bytes - 1) / line_bytes;
   }
   void ask() {
-    for (uint32_t i = 0; i < lines_ && next_ < end_; ++i, next_ += line_bytes)
-      __builtin_prefetch(next_, 0, 0);
+    for (uint32_t i = 0; i < lines_; ++i) __builtin_prefetch(next_ + i * line_bytes, 0, 0);
+    next_ += step_;
   }
 
  private:
   const uint8_t* next_ = nullptr;
-  const uint8_t* end_ = nullptr;
+  uint32_t step_ = 0;
   uint32_t lines_ = 0;
 };
 
@@ -244,7 +251,7 @@ void rows_times_block(const MatrixView& m, uint32_t row, const BlockView& block,
   BlockSums<S, parts> sums;
   multiply_block<S, parts, format>(m, part, block, sums);
   constexpr bool biased =
-      format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing == Packing::dense_biased;
+      format == accel::weight_format::w2s24 || BlockForm<S>::dense_packing(format) == Packing::dense_biased;
   finish_block<S, parts, biased ? S::bias : 0>(m, part, block, sums, output);
 }
 

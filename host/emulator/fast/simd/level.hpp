@@ -13,7 +13,7 @@ namespace {
 template <class S>
 Packing packing_of(uint32_t format, uint32_t tokens) {
   if (format == accel::weight_format::w2s24) return Packing::sparse_biased;
-  return tokens == 1 ? Packing::dense : BlockForm<S>::dense_packing;
+  return tokens == 1 ? Packing::dense : BlockForm<S>::dense_packing(format);
 }
 
 template <class S>

@@ -7,7 +7,7 @@
 #include "accllm/descriptor.hpp"
 #include "accllm/ports.hpp"
 #include "engine.hpp"
-#include "testbench/check.hpp"
+#include "random_shape.hpp"
 
 /// \file
 /// A random layer of a model with random bytes for weights, as command stream and device memory: every
@@ -37,47 +37,6 @@ struct Memory {
     return call;
   }
 };
-
-struct Shape {
-  uint32_t weight_channels, kv_channels;
-  uint32_t hidden, intermediate, vocabulary;
-  uint32_t heads, kv_heads, head_dim;
-  uint32_t sinks, window, ring;
-  bool hadamard, centered;
-  /// Whether queries, keys, values and the attention's output have a bias.
-  bool biased;
-  /// Fixed for all matrices, or 4 for a random one each.
-  uint32_t format;
-  uint32_t layers;
-  /// Whether every activation is dumped.
-  bool dumps;
-};
-
-inline uint32_t pick(bench::Random& random, std::initializer_list<uint32_t> from) {
-  return from.begin()[random.below(static_cast<uint32_t>(from.size()))];
-}
-
-inline Shape random_shape(bench::Random& random) {
-  Shape s;
-  s.weight_channels = pick(random, {1, 2, 3, 5, 28});
-  s.kv_channels = pick(random, {1, 2, 4});
-  s.head_dim = pick(random, {2, 4, 6, 8, 10, 16, 20, 32, 48, 64, 80, 96, 128, 250, 256});
-  s.kv_heads = 1 + random.below(3);
-  s.heads = s.kv_heads * pick(random, {1, 1, 2, 3, 4, 8, 13});
-  s.hidden = 1 + random.below(random.below(4) == 0 ? 700 : 150);
-  s.intermediate = 1 + random.below(pick(random, {200, 200, 200, 200, 200, 200, 200, 900, 900, 5000}));
-  s.vocabulary = 1 + random.below(100);
-  s.sinks = random.below(3) == 0 ? 0 : random.below(random.below(4) == 0 ? 40 : 6);
-  s.window = 1 + random.below(random.below(2) == 0 ? 8 : 70);
-  s.ring = s.window + limit::block_tokens - 1 + (random.below(3) == 0 ? random.below(9) : 0);
-  s.hadamard = random.below(2) == 0;
-  s.centered = random.below(2) == 0;
-  s.format = random.below(5);
-  s.layers = 1 + random.below(2);
-  s.dumps = true;
-  s.biased = random.below(2) == 0;
-  return s;
-}
 
 /// Builds the memory and the command stream of one layer.
 class Builder {
@@ -141,7 +100,9 @@ class Builder {
     for (uint32_t i = 0; i < rows * beats * 32; ++i) {
       const uint32_t word = random_.next();
       // float16 of 2^-8 .. 4, or any int16 but -32768.
-      const uint32_t half = floats ? (word & 0x83ffu) | ((7 + (word >> 16) % 10) << 10) : word & 0xffffu;
+      const uint32_t half = floats && s_.flat ? 0x3c00u
+                            : floats          ? (word & 0x83ffu) | ((7 + (word >> 16) % 10) << 10)
+                                              : word & 0xffffu;
       set_bits(memory.table[offset + i / 32], 16 * (i % 32), 16, half == 0x8000u ? 0 : half);
     }
     return offset;
@@ -164,13 +125,16 @@ class Builder {
     d.words[field::matmul::columns] = columns;
     d.words[field::matmul::format] = format;
     const MatrixShape m = matrix_shape(d, s_.weight_channels);
+    // Zero-points near the middle of the codes, as quantizers choose them, a little off it, or anywhere.
+    const uint32_t spread = pick(random_, {3, 9, 32});
     for (auto& channel : memory.weight) {
       channel.resize(weight_end_ + m.beats);
       for (uint32_t b = 0; b < m.beats; ++b) {
         Beat& beat = channel[weight_end_ + b];
         const bool exponents = b % (tiles_per_exponent_beat * m.tile_beats + 1) == 0;
         for (uint32_t w = 0; w < beat_words; ++w)
-          set_word(beat, w, exponents ? 0xe8eceaeeu - random_.below(3) * 0x01010101u : random_.next());
+          set_word(beat, w, exponents ? exponents_of_four() : s_.flat ? ~0u : random_.next());
+        if (!exponents && spread < 32) limit_zeros(m, b, spread, beat);
       }
     }
     if (operation == operation::matmul) {
@@ -183,6 +147,24 @@ class Builder {
       dump_end_ += row_beats * limit::block_tokens;
     }
     weight_end_ += m.beats;
+  }
+
+  uint32_t exponents_of_four() {
+    return s_.flat ? 0xeaeaeaeau : 0xe8eceaeeu - random_.below(3) * 0x01010101u;
+  }
+
+  /// Zero codes of the matrix' beat number `index`, if it has any: `spread` neighbouring ones around 3, in a
+  /// flat model the least of them.
+  void limit_zeros(const MatrixShape& m, uint32_t index, uint32_t spread, Beat& beat) {
+    const uint32_t least = spread == 3 ? 2 : 0;
+    const uint32_t in_tile = (index % (tiles_per_exponent_beat * m.tile_beats + 1) - 1) % m.tile_beats;
+    if (m.sparse) {
+      for (uint32_t lane = 0; lane < tile_rows; ++lane)
+        set_bits(beat, 128 * lane + 108, 4, least + random_.below(s_.flat ? 1 : spread));
+    } else if (in_tile % (groups_per_scale_beat * m.planes + 1) == 0) {
+      for (uint32_t entry = 0; entry < groups_per_scale_beat * tile_rows; ++entry)
+        set_bits(beat, 384 + 5 * entry, 5, least + random_.below(s_.flat ? 1 : spread));
+    }
   }
 
   void build() {
@@ -243,8 +225,9 @@ class Builder {
 
   void norm(uint32_t flags) {
     // Now and then a gain that makes the vector infinite, or vanish.
-    const uint32_t kind = s_.dumps ? random_.below(20) : 2;
-    const uint32_t gains = place_floats(s_.hidden, kind == 1 ? 0.0f : 1.0f, kind == 1 ? 0.0f : 0.5f);
+    const uint32_t kind = s_.dumps && !s_.flat ? random_.below(20) : 2;
+    const uint32_t gains =
+        place_floats(s_.hidden, kind == 1 ? 0.0f : 1.0f, kind == 1 || s_.flat ? 0.0f : 0.5f);
     if (kind == 0) set_word(memory.table[gains], 0, infinity_bits);
     command({operation::norm, flags, gains, s_.hidden, bits_of(1e-5f)});
     dump(buffer::a, s_.hidden, flags);

@@ -1,0 +1,123 @@
+#pragma once
+
+#include "avx2_block.hpp"
+
+/// \file
+/// Two-bit weights, dense or 2:4, as AVX2 multiplies them with a block of tokens: signed bytes, zero-points
+/// in them, times biased activations. Byte products add up in 16 bits, two sums a row, over as many inputs as
+/// the weights' size allows.
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// Halves of a panel, eight rows each.
+constexpr uint32_t halves = panel_rows / Avx2::lanes;
+
+/// Largest activation with its bias, and product of an activation and a weight that 16 bits hold.
+constexpr uint32_t most_activation = 2 * Avx2::bias - 1;
+constexpr uint32_t most_product = (1u << 15) - 1;
+
+/// The high and the low byte of a group's scales, or what was summed up with them. Of scales both 16-bit
+/// halves of a row's lane are alike, as sums are two a row.
+struct ScaleBytes {
+  __m256i high[halves];
+  __m256i low[halves];
+};
+
+/// A group of eight rows, unpacked. Dense: weights, quad by quad. 2:4: positions and weights, in turns.
+using UnpackedGroup = __m256i[group_inputs / 4];
+
+/// A run of groups of a panel, unpacked.
+struct UnpackedRun {
+  UnpackedGroup vectors[run_groups][halves];
+  ScaleBytes scales[run_groups];
+  /// No weight's magnitude is above it.
+  uint32_t most_weight;
+};
+
+inline void unpack_scales(const uint8_t* words, ScaleBytes& out) {
+  for (uint32_t h = 0; h < halves; ++h) {
+    const __m256i scales = __m256i(Avx2::widen(reinterpret_cast<const uint16_t*>(words) + h * Avx2::lanes));
+    const __m256i both = _mm256_or_si256(scales, _mm256_slli_epi32(scales, 16));
+    out.high[h] = _mm256_srli_epi16(both, 8);
+    out.low[h] = _mm256_and_si256(both, _mm256_set1_epi16(255));
+  }
+}
+
+/// Magnitude that no 2c - zh exceeds.
+inline uint32_t most_weight(__m128i least_zeros, __m128i most_zeros) {
+  const __m128i six = _mm_set1_epi8(6);
+  const __m128i most = _mm_max_epu8(most_zeros, _mm_subs_epu8(six, least_zeros));
+  const __m128i pairs = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
+  // The least of the complements.
+  return 255 - (static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(
+                    _mm_sub_epi16(_mm_set1_epi16(255), _mm_and_si128(pairs, _mm_set1_epi16(255)))))) &
+                255);
+}
+
+/// Unpacks groups first .. last - 1 of a panel.
+template <bool dense>
+void unpack_run(const uint8_t* panel, uint32_t first, uint32_t last, UnpackedRun& out) {
+  constexpr size_t group_bytes = size_t{chunks} * line_bytes;
+  __m128i least = _mm_set1_epi8(-1);
+  __m128i most = {};
+  for (uint32_t g = first; g < last; ++g) {
+    const GroupPlace at = place_of(group_bytes, g);
+    const auto zeros = load_as<__m128i>(panel + at.zeros);
+    least = _mm_min_epu8(least, zeros);
+    most = _mm_max_epu8(most, zeros);
+    for (uint32_t h = 0; h < halves; ++h) {
+      const uint8_t* lines = panel + at.codes + h * sizeof(__m256i);
+      const Avx2::U8 half_zeros = Avx2::spread(panel + at.zeros + h * Avx2::lanes);
+      auto* vectors = reinterpret_cast<uint8_t*>(out.vectors[g - first][h]);
+      if (dense)
+        unpack_weights<Avx2, 1>(lines, half_zeros, vectors);
+      else
+        unpack_sparse<Avx2>(lines, half_zeros, vectors);
+    }
+    unpack_scales(panel + at.scales, out.scales[g - first]);
+  }
+  out.most_weight = most_weight(least, most);
+}
+
+/// `count` vectors of weights of a dense group, [halves], from `first` on.
+template <int tokens, uint32_t count>
+[[gnu::always_inline]] inline void dense_sums(const UnpackedGroup* group, uint32_t first,
+                                              const int8_t* activations, __m256i (&sums)[halves][tokens]) {
+  // Straight-line code, in which sums stay in their registers.
+#pragma GCC unroll 16
+  for (uint32_t v = 0; v < count; ++v) {
+    __m256i quads[tokens];
+    for (int t = 0; t < tokens; ++t)
+      quads[t] = broadcast_quad(activations + t * group_inputs + 4 * (first + v));
+    for (uint32_t h = 0; h < halves; ++h) {
+      const __m256i weights = group[h][first + v];
+      for (int t = 0; t < tokens; ++t)
+        sums[h][t] = v == 0 ? products(quads[t], weights) : add_products(sums[h][t], quads[t], weights);
+    }
+  }
+}
+
+/// The same of a 2:4 group's kept weights.
+template <int tokens, uint32_t count>
+[[gnu::always_inline]] inline void kept_sums(const UnpackedGroup* group, uint32_t first,
+                                             const int8_t* activations, __m256i (&sums)[halves][tokens]) {
+#pragma GCC unroll 8
+  for (uint32_t v = 0; v < count; ++v) {
+    const uint32_t vector = 2 * (first + v);
+    Avx2::U8 chunk[tokens];
+    for (int t = 0; t < tokens; ++t)
+      chunk[t] = Avx2::chunk(activations + t * group_inputs + vector / 4 * chunk_inputs);
+    for (uint32_t h = 0; h < halves; ++h) {
+      const auto places = Avx2::U8(group[h][vector]);
+      const __m256i weights = group[h][vector + 1];
+      for (int t = 0; t < tokens; ++t) {
+        const auto picked = __m256i(Avx2::pick(chunk[t], places));
+        sums[h][t] = v == 0 ? products(picked, weights) : add_products(sums[h][t], picked, weights);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace accllm::emulator::fast
