@@ -54,11 +54,13 @@ class TwoBitPanel {
   static constexpr uint32_t vectors = group_inputs / (dense ? 4 : 8);
   /// Magnitude of weights of which so many vectors' products fit 16 bits, two a vector.
   static constexpr uint32_t fitting(uint32_t count) { return most_product / (2 * count * most_activation); }
-  static_assert(fitting(vectors) >= 4 && fitting(vectors / 8) >= (dense ? 31 : 15));
+  static_assert(fitting(vectors) >= 4 && (dense ? fitting(vectors / 8) >= 31 : fitting(vectors / 2) >= 15));
 
   void add_tokens(uint32_t first, uint32_t last) {
-    if (s_.run.most_weight <= fitting(vectors)) return add_run<vectors>(first, last);
-    if (s_.run.most_weight <= fitting(vectors / 2)) return add_run<vectors / 2>(first, last);
+    const uint32_t weight = s_.run.most_weight;
+    if (weight <= fitting(vectors)) return add_run<vectors>(first, last);
+    if (!dense || weight <= fitting(vectors / 2)) return add_run<vectors / 2>(first, last);
+    if (weight <= fitting(vectors / 4)) return add_run<vectors / 4>(first, last);
     add_run<vectors / 8>(first, last);
   }
 

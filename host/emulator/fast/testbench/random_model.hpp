@@ -126,7 +126,7 @@ class Builder {
     d.words[field::matmul::format] = format;
     const MatrixShape m = matrix_shape(d, s_.weight_channels);
     // Zero-points near the middle of the codes, as quantizers choose them, a little off it, or anywhere.
-    const uint32_t spread = pick(random_, {3, 9, 32});
+    const uint32_t spread = s_.dumps ? pick(random_, {3, 9, 17, 32}) : 3;
     for (auto& channel : memory.weight) {
       channel.resize(weight_end_ + m.beats);
       for (uint32_t b = 0; b < m.beats; ++b) {
@@ -156,15 +156,19 @@ class Builder {
   /// Zero codes of the matrix' beat number `index`, if it has any: `spread` neighbouring ones around 3, in a
   /// flat model the least of them.
   void limit_zeros(const MatrixShape& m, uint32_t index, uint32_t spread, Beat& beat) {
-    const uint32_t least = spread == 3 ? 2 : 0;
     const uint32_t in_tile = (index % (tiles_per_exponent_beat * m.tile_beats + 1) - 1) % m.tile_beats;
     if (m.sparse) {
-      for (uint32_t lane = 0; lane < tile_rows; ++lane)
-        set_bits(beat, 128 * lane + 108, 4, least + random_.below(s_.flat ? 1 : spread));
+      for (uint32_t lane = 0; lane < tile_rows; ++lane) put_zero(beat, 128 * lane + 108, 4, spread);
     } else if (in_tile % (groups_per_scale_beat * m.planes + 1) == 0) {
       for (uint32_t entry = 0; entry < groups_per_scale_beat * tile_rows; ++entry)
-        set_bits(beat, 384 + 5 * entry, 5, least + random_.below(s_.flat ? 1 : spread));
+        put_zero(beat, 384 + 5 * entry, 5, spread);
     }
+  }
+
+  void put_zero(Beat& beat, uint32_t low, uint32_t bits, uint32_t spread) {
+    const uint32_t code = (spread == 3 ? 2 : 0) + random_.below(s_.flat ? 1 : spread);
+    // One by one, as entries lie across words.
+    for (uint32_t bit = 0; bit < bits; ++bit) set_bits(beat, low + bit, 1, (code >> bit) & 1);
   }
 
   void build() {

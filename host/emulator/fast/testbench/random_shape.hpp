@@ -55,6 +55,8 @@ inline Shape random_shape(bench::Random& random) {
   s.layers = 1 + random.below(2);
   s.dumps = true;
   s.flat = random.below(4) == 0;
+  // Enough groups for sums to leave 32 bits.
+  if (s.flat && random.below(2) == 0) s.intermediate += 2000;
   s.biased = random.below(2) == 0;
   return s;
 }
