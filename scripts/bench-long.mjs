@@ -3,17 +3,21 @@
 // The text is 500 tokens of the model's own, again and again, so that every tenth is alike to a model that sees it
 // through the window: rates, memory and perplexity have to stay flat. Without an image: build/bench/demo.accllm,
 // made of the demo model on first use.
-import { execFileSync } from "node:child_process";
+// A shared machine is slower for seconds at a time, so that tenths that lie a minute apart cannot be compared to 3 %.
+// Therefore a second process begins the same stream later, and the two run in turns: its second tenth beside the last.
+import { execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { cli, importBuilt, root } from "./bench/built.mjs";
+import { cli, root } from "./bench/built.mjs";
 
 const tokens = Number(process.argv[2] ?? 200_000);
 const image = process.argv[3] || join(root, "build", "bench", "demo.accllm");
-const sinks = Number(process.argv[4] ?? 4);
-const window = Number(process.argv[5] ?? 252);
-const threads = Number(process.argv[6] ?? 1);
-const period = 500;
+const sinks = process.argv[4] ?? "4";
+const window = process.argv[5] ?? "252";
+const threads = process.argv[6] ?? "1";
+/** Tokens of a turn: some 25 ms of the demo model. */
+const turn = 100;
 
 if (!existsSync(image)) {
   mkdirSync(join(root, "build", "bench"), { recursive: true });
@@ -21,63 +25,83 @@ if (!existsSync(image)) {
     stdio: "inherit",
   });
 }
-const { openImage } = await importBuilt("quant/format/image.js");
-const { openSession } = await importBuilt("host/engine/load.js");
-const { Sampler } = await importBuilt("host/sampling/sampler.js");
-const session = await openSession(await openImage(image), { engine: "fast", threads, sinks, window });
 
-const sampler = new Sampler({ seed: 1 });
-const text = [1];
-let logits = await session.prefill(text);
-while (text.length < period) {
-  const { id } = sampler.sample(logits);
-  text.push(id);
-  logits = await session.decode(id);
+/** @typedef {{ ms: number, nll: number, rss: number, last: number }} Part */
+
+function openStream() {
+  const child = fork(join(root, "scripts", "bench", "long-stream.mjs"), [image, sinks, window, threads]);
+  return {
+    /** @param {number} count @returns {Promise<Part>} */
+    async run(count) {
+      child.send(count);
+      const [part] = await once(child, "message");
+      return part;
+    },
+    close: () => child.kill(),
+  };
 }
-session.reset();
+
+/** @param {number[]} values */
+const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /**
- * Loss of a token in nats.
- * @param {Float32Array} row
- * @param {number} id
+ * @param {number} part
+ * @param {Part[]} turns
  */
-function loss(row, id) {
-  let max = Number.NEGATIVE_INFINITY;
-  for (const logit of row) max = Math.max(max, logit);
-  let sum = 0;
-  for (const logit of row) sum += Math.exp(logit - max);
-  return max + Math.log(sum) - row[id];
-}
-
-console.log(`${image}: ${tokens} tokens, ${sinks} sinks, window ${window}, ${threads} threads`);
-console.log("tenth   us/token  fastest 1 %  RSS MB  perplexity  last position");
-const tenth = Math.floor(tokens / 10);
-logits = await session.prefill([text[0]]);
-for (let part = 1; part <= 10; part++) {
-  let nll = 0;
-  const times = new Float64Array(tenth);
-  const start = performance.now();
-  for (let i = 0; i < tenth; i++) {
-    const id = text[session.position % period];
-    nll += loss(logits, id);
-    const before = performance.now();
-    logits = await session.decode(id);
-    times[i] = performance.now() - before;
-  }
-  const each = (1000 * (performance.now() - start)) / tenth;
-  const fastest = 1000 * times.sort()[Math.floor(tenth / 100)];
-  const megabytes = process.memoryUsage.rss() / 1e6;
+function print(part, turns) {
+  const count = turns.length * turn;
+  const each = turns.map(({ ms }) => (1000 * ms) / turn).sort((a, b) => a - b);
+  const { rss, last } = turns[turns.length - 1];
   console.log(
     [
       String(part).padEnd(5),
-      each.toFixed(1).padStart(9),
-      fastest.toFixed(1).padStart(11),
-      megabytes.toFixed(1).padStart(8),
-      Math.exp(nll / tenth)
+      (sum(each) / each.length).toFixed(1).padStart(9),
+      each[Math.floor(each.length / 20)].toFixed(1).padStart(11),
+      (rss / 1e6).toFixed(1).padStart(8),
+      Math.exp(sum(turns.map(({ nll }) => nll)) / count)
         .toFixed(3)
         .padStart(10),
-      String(session.position - 1).padStart(13),
+      String(last).padStart(13),
     ].join("  "),
   );
 }
-await session.close();
+
+console.log(`${image}: ${tokens} tokens, ${sinks} sinks, window ${window}, ${threads} threads`);
+console.log("tenth   us/token  fastest 5 %  RSS MB  perplexity  last position");
+const perTenth = Math.floor(tokens / 10 / turn);
+const stream = openStream();
+/** @type {ReturnType<typeof openStream> | undefined} */
+let later;
+/** By tenth, from 1 on. @type {Part[][]} */
+const tenths = [[]];
+/** The later process's. @type {Part[][]} */
+const compared = [];
+for (let part = 1; part <= 10; part++) {
+  if (part === 9) later = openStream();
+  const turns = [];
+  const others = [];
+  for (let i = 0; i < perTenth; i++) {
+    // Who is first changes.
+    if (i % 2 === 0) turns.push(await stream.run(turn));
+    if (later !== undefined) others.push(await later.run(turn));
+    if (i % 2 === 1) turns.push(await stream.run(turn));
+  }
+  tenths.push(turns);
+  compared.push(others);
+  print(part, turns);
+}
+stream.close();
+later?.close();
+
+const lastTenth = tenths[10];
+const secondTenth = compared[9];
+const ratios = lastTenth.map(({ ms }, i) => ms / secondTenth[i].ms).sort((a, b) => a - b);
+const mean = sum(lastTenth.map(({ ms }) => ms)) / sum(secondTenth.map(({ ms }) => ms));
+/** @param {Part[]} turns */
+const rssAtEnd = (turns) => turns[turns.length - 1].rss;
+/** @param {number} ratio */
+const percent = (ratio) => `${(100 * (ratio - 1)).toFixed(1)} %`;
+console.log(
+  `last tenth over the second: memory ${percent(rssAtEnd(lastTenth) / rssAtEnd(tenths[2]))}; time, in turns of ${turn}` +
+    ` tokens with a later process's second tenth: median of pairs ${percent(ratios[Math.floor(ratios.length / 2)])}, means ${percent(mean)}`,
+);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "./young-space.ts";
 import process from "node:process";
 import { reportCrashes } from "../device/crash-reports.ts";
 import { InterruptedError } from "../errors.ts";
@@ -6,6 +7,7 @@ import { moduleServices } from "./module-services.ts";
 import { runCli } from "./program.ts";
 
 const INTERRUPTED = 130;
+
 const controller = new AbortController();
 
 /** The first signal lets the verb end in order; a second one does not wait for it. */

@@ -35,6 +35,8 @@ export interface BlocksOptions {
 
 /** Runs the command stream over blocks of tokens: token records and job header out, status and logits back. */
 export class BlockRunner {
+  /** The block that ran last; undefined before the first, and after a failure. */
+  last: { readonly block: BlockRun; readonly result: BlockResult; readonly status: RunStatus } | undefined;
   readonly #memory: DeviceMemory;
   readonly #plan: MemoryPlan;
   readonly #vocabulary: number;
@@ -94,17 +96,23 @@ export class BlockRunner {
    * @throws DeviceError for whatever the kernel reports, InterruptedError
    */
   async run(block: BlockRun, { result = "logits", signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
-    this.#send(block, result);
-    const running = this.#memory.kernel.run(this.#args, { signal, timeoutMs });
-    this.#prepare(block.position + block.tokens.length);
-    await running;
-    const { statusOffset, logitsRowBeats } = this.#plan.io;
-    const withRow = result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
-    this.#fetch(statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
-    this.#rowCame = withRow;
-    const status = new RunStatus(this.#words, (statusOffset * beatBytes) / 4);
-    checkStatus(status, (index) => this.#describe(index, result));
-    return status;
+    try {
+      this.#send(block, result);
+      const running = this.#memory.kernel.run(this.#args, { signal, timeoutMs });
+      this.#prepare(block.position + block.tokens.length);
+      await running;
+      const { statusOffset, logitsRowBeats } = this.#plan.io;
+      const withRow = result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
+      this.#fetch(statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
+      this.#rowCame = withRow;
+      const status = new RunStatus(this.#words, (statusOffset * beatBytes) / 4);
+      checkStatus(status, (index) => this.#describe(index, result));
+      this.last = { block, result, status };
+      return status;
+    } catch (error) {
+      this.last = undefined;
+      throw error;
+    }
   }
 
   /** Logits [vocabulary] of one token of the block that ran last, where they lie until the next block runs. */

@@ -26,25 +26,41 @@ class Stop implements Cancellation {
 
 /** Lets one call at a time at a session's device. */
 export class Exclusive {
-  #running: { readonly done: Promise<unknown>; readonly stop: Stop } | undefined;
+  #running: Stop | undefined;
   #closed = false;
+  /** Told when the call under way has ended, and the promise of it; absent before anybody waits. */
+  #ended: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Runs one call, which ends early when its caller's signal fires or the session is closed. @throws as checkIdle */
+  /** Runs one call between {@link begin} and {@link end}. @throws as begin */
   async run<T>(signal: AbortSignal | undefined, work: (signal: Cancellation) => Promise<T>): Promise<T> {
+    const stop = this.begin(signal);
+    try {
+      return await work(stop);
+    } finally {
+      this.end();
+    }
+  }
+
+  /**
+   * Begins a call.
+   * @returns what ends it early: its caller's signal, or the session's close
+   * @throws as checkIdle, InterruptedError; nothing has begun then
+   */
+  begin(signal: AbortSignal | undefined): Cancellation {
     this.checkIdle();
     throwIfAborted(signal);
-    const stop = new Stop(signal);
-    const done = work(stop);
-    this.#running = { done, stop };
-    try {
-      return await done;
-    } finally {
-      this.#running = undefined;
-    }
+    this.#running = new Stop(signal);
+    return this.#running;
+  }
+
+  /** The call that was begun is over. */
+  end(): void {
+    this.#running = undefined;
+    this.#ended?.resolve();
   }
 
   /** @throws UsageError SESSION_CLOSED, SESSION_BUSY */
@@ -63,7 +79,16 @@ export class Exclusive {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#running === undefined) return;
-    this.#running.stop.now(new InterruptedError("The session was closed."));
-    await this.#running.done.catch(() => undefined);
+    this.#running.now(new InterruptedError("The session was closed."));
+    this.#ended ??= withResolver();
+    await this.#ended.promise;
   }
+}
+
+function withResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 }

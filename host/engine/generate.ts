@@ -2,6 +2,7 @@ import { type GenerationOptions, parseGeneration } from "../config/generation.ts
 import { PowerMeter, type PowerSensor } from "../device/power.ts";
 import { InterruptedError } from "../errors.ts";
 import { Sampler } from "../sampling/sampler.ts";
+import { LongText } from "../text/long-text.ts";
 import { StopFilter } from "../text/stop.ts";
 import { promptIds } from "./prompt-ids.ts";
 import { RunAhead } from "./run-ahead.ts";
@@ -157,7 +158,7 @@ export async function* generate(
   const stop = new StopFilter(settings.stop);
   const clock = new Stopwatch();
   let prefillSeconds = 0;
-  let text = "";
+  const text = new LongText();
   let completionTokens = 0;
   let reason: DoneReason | undefined;
   let decodeFrom = 0;
@@ -191,7 +192,7 @@ export async function* generate(
         shown += tail.text + stop.flush();
         reason = tail.stopped || (whole && !isEnd) ? "stop" : isEnd ? "eos" : "length";
       } else if (goesOn) ahead ??= new RunAhead(session.decode(id, signal));
-      text += shown;
+      text.add(shown);
       const yielded = performance.now();
       yield {
         type: "token",
@@ -223,7 +224,7 @@ export async function* generate(
   return {
     type: "done",
     reason: reason ?? "cancelled",
-    text,
+    text: text.toString(),
     promptTokens: ids.length,
     completionTokens,
     seed: sampler.seed,

@@ -48,7 +48,6 @@ export class Session implements TokenSession {
   readonly #calls = new Exclusive();
   #freed = false;
   #position = 0;
-  #last: { block: BlockRun; result: BlockResult; status: RunStatus } | undefined;
   readonly #totals: RunTotals;
 
   /**
@@ -122,7 +121,7 @@ export class Session implements TokenSession {
 
   /** Status and cycle counters of the block that ended last; undefined after a failure. */
   get lastStatus(): RunStatus | undefined {
-    return this.#last?.status;
+    return this.#runner.last?.status;
   }
 
   /**
@@ -141,13 +140,18 @@ export class Session implements TokenSession {
    * Runs one token and resolves with the logits [vocabulary] after it, valid until the next call. The kernel runs when
    * this returns.
    */
-  decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
-    return this.#calls.run(signal, async (both) => {
+  async decode(id: number, signal?: AbortSignal): Promise<Float32Array> {
+    // Without Exclusive.run: each function that waits leaves some hundred bytes of garbage for every token.
+    const stop = this.#calls.begin(signal);
+    try {
       const ids = [id];
       checkTokens(ids, this.vocabSize, this.#position);
-      this.#totals.addToken(await this.#runBlock({ tokens: ids, firstLogit: 0 }, "logits", both));
+      this.#totals.addToken(await this.#runBlock({ tokens: ids, firstLogit: 0 }, "logits", stop));
+      this.#position++;
       return this.#runner.logitsView(0);
-    });
+    } finally {
+      this.#calls.end();
+    }
   }
 
   /** Runs tokens, any number of them, and resolves with copies of the logits [vocabulary] after each. */
@@ -195,13 +199,14 @@ export class Session implements TokenSession {
   /** Activations of the block that ran last, in a session opened with `trace`. */
   trace(): TraceEntry[] {
     this.#calls.checkIdle();
-    if (!this.#options.trace || this.#last === undefined) {
+    const { last } = this.#runner;
+    if (!this.#options.trace || last === undefined) {
       throw new UsageError(
         "NO_TRACE",
         "There is no trace: the session was opened without it, or has run nothing.",
       );
     }
-    const { block, result } = this.#last;
+    const { block, result } = last;
     const { dumps } = this.plan.forward;
     return readTrace(
       this.#runner,
@@ -258,26 +263,19 @@ export class Session implements TokenSession {
       const tokens = ids.slice(start, start + limits.blockTokens);
       const firstLogit = Math.min(tokens.length, Math.max(0, first - start));
       this.#totals.add(await this.#runBlock({ tokens, firstLogit }, result, signal));
+      this.#position += tokens.length;
       for (let t = firstLogit; t < tokens.length; t++) take?.(t);
     }
   }
 
-  async #runBlock(
+  /** Runs a block at the position, which stays. */
+  #runBlock(
     { tokens, firstLogit }: Omit<BlockRun, "position">,
     result: BlockResult,
     signal: Cancellation,
   ): Promise<RunStatus> {
-    const block = { tokens, position: this.#position, firstLogit };
     const timeoutMs = this.#timeoutMs(tokens.length);
-    try {
-      const status = await this.#runner.run(block, { result, signal, timeoutMs });
-      this.#last = { block, result, status };
-      this.#position += tokens.length;
-      return status;
-    } catch (error) {
-      this.#last = undefined;
-      throw error;
-    }
+    return this.#runner.run({ tokens, position: this.#position, firstLogit }, { result, signal, timeoutMs });
   }
 
   get #idleKv(): KvMemory {

@@ -24,8 +24,9 @@ export class RunStatus {
 
   /** @param memory 32-bit words; the block begins at `start` */
   constructor(memory: Uint32Array, start = 0) {
-    const words: number[] = [];
-    for (let i = 0; i < statusWords; i++) words.push(memory[start + i]!);
+    // As long as it gets: one that grows leaves several behind, for every token.
+    const words = new Array<number>(statusWords);
+    for (let i = 0; i < statusWords; i++) words[i] = memory[start + i]!;
     this.#words = words;
   }
 

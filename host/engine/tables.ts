@@ -67,13 +67,17 @@ export function writeAngles(
   lastSinkPosition: number,
   frequencies: Float64Array,
 ): void {
+  writeAnglesAt(record, beatBytes, position, frequencies);
+  const second = beatBytes + 8 * frequencies.length;
+  writeAnglesAt(record, second, Math.min(position, lastSinkPosition), frequencies);
+}
+
+/** Cosines from byte `at` on, then sines. */
+function writeAnglesAt(record: DataView, at: number, position: number, frequencies: Float64Array): void {
   const half = frequencies.length;
-  [position, Math.min(position, lastSinkPosition)].forEach((p, k) => {
-    const cosines = beatBytes + 8 * half * k;
-    for (let i = 0; i < half; i++) {
-      const angle = p * frequencies[i]!;
-      record.setFloat32(cosines + 4 * i, Math.cos(angle), true);
-      record.setFloat32(cosines + 4 * (half + i), Math.sin(angle), true);
-    }
-  });
+  for (let i = 0; i < half; i++) {
+    const angle = position * frequencies[i]!;
+    record.setFloat32(at + 4 * i, Math.cos(angle), true);
+    record.setFloat32(at + 4 * (half + i), Math.sin(angle), true);
+  }
 }

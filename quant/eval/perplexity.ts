@@ -117,8 +117,9 @@ export function tokenLoss(logits: Float32Array, target: number): number {
     );
   }
   let highest = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) highest = Math.max(highest, logit);
+  // By index: an iterator makes an object of each logit.
+  for (let id = 0; id < logits.length; id++) highest = Math.max(highest, logits[id]!);
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - highest);
+  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - highest);
   return highest + Math.log(sum) - logits[target]!;
 }

@@ -80,15 +80,16 @@ let lastTurn = 0;
  * Waits for a run that is expected to be short, at most a millisecond.
  * @returns its final state; undefined where it goes on
  */
-async function waitHere(device: XrtDevice, run: Handle): Promise<number | undefined> {
+function waitHere(device: XrtDevice, run: Handle): number | undefined {
   const state = device.library.xrt.xrtRunWaitFor(run, shortMs);
-  const now = performance.now();
-  if (now - lastTurn > turnMs) {
-    await new Promise((resolve) => setImmediate(resolve));
-    lastTurn = performance.now();
-    if (device.closed) throw closedMeanwhile();
-  }
   return state !== runStates.timeout && finalStates.has(state) ? state : undefined;
+}
+
+/** Lets the event loop turn. @throws DeviceError where the device was closed in that turn */
+async function turn(device: XrtDevice): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  lastTurn = performance.now();
+  if (device.closed) throw closedMeanwhile();
 }
 
 function closedMeanwhile(): DeviceError {
@@ -164,10 +165,13 @@ export async function execute(
     const start = performance.now();
     const slice = Math.min(longestSliceMs, Math.max(sliceMs, 1.5 * lastMs));
     // The first wait, in which most runs end, is made here: every function between costs time after the run's end.
-    let state =
-      lastMs < shortMs
-        ? await waitHere(device, handle)
-        : finalState(device, handle, await waitSlice(device, handle, Math.min(slice, timeoutMs)));
+    let state: number | undefined;
+    if (lastMs < shortMs) {
+      state = waitHere(device, handle);
+      if (performance.now() - lastTurn > turnMs) await turn(device);
+    } else {
+      state = finalState(device, handle, await waitSlice(device, handle, Math.min(slice, timeoutMs)));
+    }
     state ??= await waitUntil(device, handle, start + timeoutMs, slice, interrupted);
     run.lastMs = performance.now() - start;
     if (state === undefined) throw await ended(kernel, handle, timeoutMs, interrupted());
