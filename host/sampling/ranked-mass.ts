@@ -96,6 +96,7 @@ export class RankedMass {
       if (isEnough(through)) break;
     }
     const ids = this.#scores.idsIn(last);
+    if (ids.length === 1) return { id: ids[0]!, through };
     const inside = new RankedMass(this.#scores.among(ids), this.#weighting);
     const place = inside.#place((sum) => isEnough(before + sum));
     return { id: ids[place.id]!, through: before + place.through };

@@ -1,18 +1,35 @@
-import { scoreAt, setId, twoScores } from "./access";
-import { BLOCK, numbers, twoWeights } from "./weights";
+import { setId, twoScores } from "./access";
+import { BLOCK, numbers, weigh, weights } from "./weights";
 
-/** Rank of what has no weight. */
-const NOWHERE: u16 = 1024;
+/** Bucket of what has no weight; its mass stays 0. */
+const NOWHERE: i32 = 1024;
 
+/** The buckets of two scores, in the low halves. */
 @inline
-function dealOne(id: i32, bucket: i32, weight: f64, buckets: usize, masses: usize): void {
-  if (weight == 0) {
-    store<u16>(buckets + ((<usize>id) << 1), NOWHERE);
-    return;
+function twoBuckets(scores: v128, weight: v128, top: v128, perScore: v128, integer: v128): v128 {
+  const bits = f64x2.add(f64x2.floor(f64x2.mul(f64x2.sub(top, scores), perScore)), integer);
+  return v128.bitselect(bits, i64x2.splat(NOWHERE), f64x2.gt(weight, f64x2.splat(0)));
+}
+
+/** Writes the buckets of `count` ids from `from` on, whose weights are in `weights`; of a multiple of four ids. */
+function place(
+  scores: usize,
+  wide: bool,
+  from: i32,
+  count: i32,
+  top: v128,
+  perScore: v128,
+  buckets: usize,
+): void {
+  const integer = v128.load(numbers, 128);
+  for (let i = 0; i < count; i += 4) {
+    const id = from + i;
+    const at = weights + ((<usize>i) << 3);
+    const a = twoBuckets(twoScores(scores, wide, id), v128.load(at), top, perScore, integer);
+    const b = twoBuckets(twoScores(scores, wide, id + 2), v128.load(at, 16), top, perScore, integer);
+    const four = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
+    v128.store64_lane(buckets + ((<usize>id) << 1), i16x8.narrow_i32x4_u(four, four), 0);
   }
-  store<u16>(buckets + ((<usize>id) << 1), <u16>bucket);
-  const mass = masses + ((<usize>bucket) << 3);
-  store<f64>(mass, load<f64>(mass) + weight);
 }
 
 /**
@@ -31,32 +48,25 @@ export function deal(
   buckets: usize,
   masses: usize,
 ): f64 {
-  const h = f64x2.splat(highest);
-  const t = f64x2.splat(temperature);
   const tops = f64x2.splat(top);
   const perScores = f64x2.splat(perScore);
-  const integer = v128.load(numbers, 128);
   let likely: f64 = 0;
   for (let start = 0; start < length; start += BLOCK) {
-    let part: f64 = 0;
-    const end = min(start + BLOCK, length);
-    let id = start;
-    for (; id + 1 < end; id += 2) {
-      const two = twoScores(scores, wide, id);
-      const weights = twoWeights(two, h, t);
-      const a = f64x2.extract_lane(weights, 0);
-      const b = f64x2.extract_lane(weights, 1);
-      const bits = f64x2.add(f64x2.floor(f64x2.mul(f64x2.sub(tops, two), perScores)), integer);
-      dealOne(id, <i32>i64x2.extract_lane(bits, 0), a, buckets, masses);
-      dealOne(id + 1, <i32>i64x2.extract_lane(bits, 1), b, buckets, masses);
-      if (a >= least) part += a;
-      if (b >= least) part += b;
+    const count = min(BLOCK, length - start);
+    if (wide) {
+      weigh(scores, true, start, count, highest, temperature);
+      place(scores, true, start, count, tops, perScores, buckets);
+    } else {
+      weigh(scores, false, start, count, highest, temperature);
+      place(scores, false, start, count, tops, perScores, buckets);
     }
-    if (id < end) {
-      const score = scoreAt(scores, wide, id);
-      const weight = f64x2.extract_lane(twoWeights(f64x2.splat(score), h, t), 0);
-      const bucket = weight == 0 ? 0 : <i32>((top - score) * perScore);
-      dealOne(id, bucket, weight, buckets, masses);
+    let part: f64 = 0;
+    let bucket = buckets + ((<usize>start) << 1);
+    const end = weights + ((<usize>count) << 3);
+    for (let at = weights; at < end; at += 8, bucket += 2) {
+      const weight = load<f64>(at);
+      const mass = masses + ((<usize>load<u16>(bucket)) << 3);
+      store<f64>(mass, load<f64>(mass) + weight);
       if (weight >= least) part += weight;
     }
     likely += part;
@@ -70,11 +80,15 @@ export function idsIn(buckets: usize, length: i32, bucket: i32, ids: usize): i32
   let count = 0;
   let id = 0;
   while (id < length) {
-    if (id + 7 < length && !v128.any_true(i16x8.eq(v128.load(buckets + ((<usize>id) << 1)), wanted))) {
-      id += 8;
-      continue;
+    if (id + 15 < length) {
+      const at = buckets + ((<usize>id) << 1);
+      const found = v128.or(i16x8.eq(v128.load(at), wanted), i16x8.eq(v128.load(at, 16), wanted));
+      if (!v128.any_true(found)) {
+        id += 16;
+        continue;
+      }
     }
-    const end = min(length, id + 8);
+    const end = min(length, id + 16);
     for (; id < end; id++) {
       if (load<u16>(buckets + ((<usize>id) << 1)) == <u16>bucket) setId(ids, count++, id);
     }

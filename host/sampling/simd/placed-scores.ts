@@ -95,7 +95,8 @@ class Frame {
     this.ids = take(4 * length);
     this.sums = take(8 * Math.ceil(length / BLOCK));
     this.buckets = take(2 * length);
-    this.masses = take(8 * BUCKETS);
+    // One more for what has no weight.
+    this.masses = take(8 * (BUCKETS + 1));
     this.end = at;
   }
 
@@ -134,6 +135,7 @@ export class PlacedScores {
   readonly #frame: Frame;
   readonly #pointer: number;
   readonly #wide: number;
+  #best: number | undefined;
 
   /** @param depth 0, or one more than that of the scores that these are taken of */
   constructor(scores: Scores, depth = 0) {
@@ -167,7 +169,8 @@ export class PlacedScores {
    * The id of the highest score, the lowest among equals; -1 where one is NaN or Infinity, or all are -Infinity.
    */
   best(): number {
-    return vectors.best(this.#pointer, this.#wide, this.length);
+    this.#best ??= vectors.best(this.#pointer, this.#wide, this.length);
+    return this.#best;
   }
 
   /** The lowest score that is finite; Infinity where there is none. */

@@ -53,10 +53,15 @@ export function lowest(scores: usize, wide: bool, length: i32): f64 {
     const infinity = f32x4.splat(Infinity);
     const excluded = f32x4.splat(-Infinity);
     let all = infinity;
-    for (; id + 3 < length; id += 4) {
-      const four = v128.load(scores + ((<usize>id) << 2));
-      all = f32x4.pmin(all, v128.bitselect(four, infinity, f32x4.gt(four, excluded)));
+    let others = infinity;
+    for (; id + 7 < length; id += 8) {
+      const at = scores + ((<usize>id) << 2);
+      const x = v128.load(at);
+      const y = v128.load(at, 16);
+      all = f32x4.pmin(all, v128.bitselect(x, infinity, f32x4.gt(x, excluded)));
+      others = f32x4.pmin(others, v128.bitselect(y, infinity, f32x4.gt(y, excluded)));
     }
+    all = f32x4.pmin(all, others);
     const a = min(f32x4.extract_lane(all, 0), f32x4.extract_lane(all, 1));
     const b = min(f32x4.extract_lane(all, 2), f32x4.extract_lane(all, 3));
     result = <f64>min(a, b);

@@ -1,4 +1,4 @@
-import { scoreAt, twoScores } from "./access";
+import { twoScores } from "./access";
 
 /**
  * Weights are exp((score - highest) / temperature), computed two at a time by the operations of ../exp.ts in the same
@@ -33,53 +33,94 @@ export const numbers = memory.data<f64>(
   16,
 );
 
-/** Two weights. */
-@inline
-export function twoWeights(scores: v128, highest: v128, temperature: v128): v128 {
+/**
+ * What lies between the steps of a block's weights: scores over the temperature, steps as integers in doubles' low bits,
+ * series, weights. A loop a step: from a score to its weight are 80 cycles, of which a core can have four under way
+ * when it does everything at once.
+ */
+const exponents = memory.data(BLOCK * 8, 16);
+const steps = memory.data(BLOCK * 8, 16);
+const series = memory.data(BLOCK * 8, 16);
+export const weights = memory.data(BLOCK * 8, 16);
+
+/** The series and steps of `count` ids from `from` on, at most a block; one more where `count` is odd. */
+function begin(scores: usize, wide: bool, from: i32, count: i32, highest: v128, temperature: v128): void {
   const half = v128.load(numbers, 96);
-  const x = f64x2.div(f64x2.sub(scores, highest), temperature);
-  const weighs = f64x2.gt(x, v128.load(numbers));
-  const steps = f64x2.floor(f64x2.sub(half, f64x2.mul(x, v128.load(numbers, 16))));
-  // The steps as an integer, in the low bits.
-  const bits = f64x2.add(steps, v128.load(numbers, 128));
-  const r = f64x2.add(
-    f64x2.add(x, f64x2.mul(steps, v128.load(numbers, 32))),
-    f64x2.mul(steps, v128.load(numbers, 48)),
-  );
-  let series = f64x2.add(f64x2.mul(r, v128.load(numbers, 64)), v128.load(numbers, 80));
-  series = f64x2.add(f64x2.mul(r, series), half);
-  series = f64x2.add(f64x2.mul(r, series), v128.load(numbers, 112));
-  series = f64x2.mul(r, series);
-  const first = (<usize>i64x2.extract_lane(bits, 0) & (STEPS - 1)) << 3;
-  const second = (<usize>i64x2.extract_lane(bits, 1) & (STEPS - 1)) << 3;
-  const root = v128.load64_lane(roots + second, v128.load64_zero(roots + first), 1);
-  // 2^-(steps / 256) by its exponent.
-  const power = i64x2.sub(v128.load(numbers, 112), i64x2.shl(i64x2.shr_u(bits, 8), 52));
-  const weight = f64x2.mul(f64x2.add(root, f64x2.mul(root, series)), power);
-  return v128.and(weight, weighs);
+  const perStep = v128.load(numbers, 16);
+  const integer = v128.load(numbers, 128);
+  const bytes = <usize>count << 3;
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const x = f64x2.div(f64x2.sub(twoScores(scores, wide, from + <i32>(at >> 3)), highest), temperature);
+    v128.store(exponents + at, x);
+    // The steps as an integer, in the low bits.
+    const bits = f64x2.add(f64x2.floor(f64x2.sub(half, f64x2.mul(x, perStep))), integer);
+    v128.store(steps + at, bits);
+  }
+  const high = v128.load(numbers, 32);
+  const low = v128.load(numbers, 48);
+  const fourth = v128.load(numbers, 64);
+  const third = v128.load(numbers, 80);
+  const one = v128.load(numbers, 112);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const whole = f64x2.sub(v128.load(steps + at), integer);
+    const r = f64x2.add(f64x2.add(v128.load(exponents + at), f64x2.mul(whole, high)), f64x2.mul(whole, low));
+    let sum = f64x2.add(f64x2.mul(r, fourth), third);
+    sum = f64x2.add(f64x2.mul(r, sum), half);
+    sum = f64x2.add(f64x2.mul(r, sum), one);
+    v128.store(series + at, f64x2.mul(r, sum));
+  }
 }
 
-/** The weights added by ascending id to `start`. */
+/** Two weights by what `begin` left for them. */
+@inline
+function twoWeights(at: usize, least: v128, one: v128): v128 {
+  const first = <usize>load<u8>(steps + at) << 3;
+  const second = <usize>load<u8>(steps + at, 8) << 3;
+  const root = v128.load64_lane(roots + second, v128.load64_zero(roots + first), 1);
+  // 2^-(steps / 256) by its exponent.
+  const power = i64x2.sub(one, i64x2.shl(i64x2.shr_u(v128.load(steps + at), 8), 52));
+  const weight = f64x2.mul(f64x2.add(root, f64x2.mul(root, v128.load(series + at))), power);
+  return v128.and(weight, f64x2.gt(v128.load(exponents + at), least));
+}
+
+/** Writes the weights of `count` ids from `from` on to `weights`, at most a block; one more where `count` is odd. */
+export function weigh(
+  scores: usize,
+  wide: bool,
+  from: i32,
+  count: i32,
+  highest: f64,
+  temperature: f64,
+): void {
+  begin(scores, wide, from, count, f64x2.splat(highest), f64x2.splat(temperature));
+  const least = v128.load(numbers);
+  const one = v128.load(numbers, 112);
+  const bytes = <usize>count << 3;
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(weights + at, twoWeights(at, least, one));
+}
+
+/** The weights of at most a block added by ascending id to `start`. */
 function addWeights(
   start: f64,
   scores: usize,
   wide: bool,
   from: i32,
-  to: i32,
+  count: i32,
   highest: v128,
   temperature: v128,
 ): f64 {
+  begin(scores, wide, from, count, highest, temperature);
+  const least = v128.load(numbers);
+  const one = v128.load(numbers, 112);
+  const bytes = <usize>count << 3;
   let sum = start;
-  let id = from;
-  for (; id + 1 < to; id += 2) {
-    const two = twoWeights(twoScores(scores, wide, id), highest, temperature);
+  let at: usize = 0;
+  for (; at + 8 < bytes; at += 16) {
+    const two = twoWeights(at, least, one);
     sum += f64x2.extract_lane(two, 0);
     sum += f64x2.extract_lane(two, 1);
   }
-  if (id < to) {
-    const one = twoWeights(f64x2.splat(scoreAt(scores, wide, id)), highest, temperature);
-    sum += f64x2.extract_lane(one, 0);
-  }
+  if (at < bytes) sum += f64x2.extract_lane(twoWeights(at, least, one), 0);
   return sum;
 }
 
@@ -97,9 +138,8 @@ export function sumBlocks(
   let sum: f64 = 0;
   let at = sums;
   for (let id = 0; id < length; id += BLOCK) {
-    sum = wide
-      ? addWeights(sum, scores, true, id, min(id + BLOCK, length), h, t)
-      : addWeights(sum, scores, false, id, min(id + BLOCK, length), h, t);
+    const count = min(BLOCK, length - id);
+    sum = wide ? addWeights(sum, scores, true, id, count, h, t) : addWeights(sum, scores, false, id, count, h, t);
     store<f64>(at, sum);
     at += 8;
   }
@@ -116,5 +156,11 @@ export function addRange(
   highest: f64,
   temperature: f64,
 ): f64 {
-  return addWeights(start, scores, wide, from, to, f64x2.splat(highest), f64x2.splat(temperature));
+  const h = f64x2.splat(highest);
+  const t = f64x2.splat(temperature);
+  let sum = start;
+  for (let id = from; id < to; id += BLOCK) {
+    sum = addWeights(sum, scores, wide, id, min(BLOCK, to - id), h, t);
+  }
+  return sum;
 }
