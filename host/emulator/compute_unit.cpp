@@ -1,8 +1,19 @@
 #include "compute_unit.hpp"
 
+#include <chrono>
 #include <utility>
 
+#include "awake.hpp"
+
 namespace accllm::emulator {
+
+namespace {
+
+/// How long the thread stays awake after a short command: as long as a host needs for what is between two
+/// tokens.
+constexpr std::chrono::microseconds awake_after{100};
+
+}  // namespace
 
 ComputeUnit::~ComputeUnit() {
   {
@@ -21,6 +32,7 @@ void ComputeUnit::submit(std::shared_ptr<Command> command) {
     if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     queue_.push_back(std::move(command));
   }
+  ++submitted_;
   wake_.notify_one();
 }
 
@@ -31,20 +43,25 @@ void ComputeUnit::cancel_all() noexcept {
 }
 
 void ComputeUnit::work() {
+  std::uint32_t taken = 0;
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
     current_ = std::move(queue_.front());
     queue_.pop_front();
+    ++taken;
     // A reference of its own: the last one may be dropped here, outside the lock.
     auto command = current_;
     lock.unlock();
+    const auto start = std::chrono::steady_clock::now();
     command->execute();
+    const bool brief = std::chrono::steady_clock::now() - start < brief_run;
     lock.lock();
     current_.reset();
     lock.unlock();
     command.reset();
+    if (brief) wait_awake(awake_after, [&] { return stopping_ || submitted_ != taken; });
     lock.lock();
   }
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -19,7 +21,7 @@ class Command {
 };
 
 /// The card's one compute unit: executes commands in order on a thread of its own, which starts with the
-/// first.
+/// first. After a short one it stays awake a while for the next.
 class ComputeUnit {
  public:
   ComputeUnit() = default;
@@ -36,8 +38,10 @@ class ComputeUnit {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Command>> queue_;
+  /// Commands that were ever submitted.
+  std::atomic<std::uint32_t> submitted_{0};
   std::shared_ptr<Command> current_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

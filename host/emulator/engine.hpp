@@ -38,4 +38,7 @@ Outcome run_golden(const Invocation&);
 /// for the calling thread's next run. Defined in fast/run.cpp.
 Outcome run_fast(const Invocation&);
 
+/// Threads that an engine uses from its next device on. Defined in fast/run.cpp.
+std::uint32_t threads_of(EngineKind);
+
 }  // namespace accllm::emulator

@@ -1,8 +1,11 @@
 #include "execution.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 #include <utility>
+
+#include "awake.hpp"
 
 namespace accllm::emulator {
 
@@ -21,12 +24,19 @@ ert_cmd_state final_state(Outcome outcome, bool device_lost) {
   return ERT_CMD_STATE_ERROR;
 }
 
+/// Twice what a brief run took the last time: a machine is not always as fast.
+constexpr std::chrono::microseconds awake_until_end = 2 * brief_run;
+
 bool is_final(ert_cmd_state state) { return state != ERT_CMD_STATE_QUEUED && state != ERT_CMD_STATE_RUNNING; }
 
 }  // namespace
 
-Execution::Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation)
-    : design_(std::move(design)), faults_(std::move(faults)), invocation_(std::move(invocation)) {
+Execution::Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation,
+                     bool brief)
+    : design_(std::move(design)),
+      faults_(std::move(faults)),
+      invocation_(std::move(invocation)),
+      brief_(brief) {
   invocation_.cancel = &cancel_;
 }
 
@@ -55,7 +65,9 @@ void Execution::execute() {
     std::lock_guard<std::mutex> lock(mutex_);
     state_ = ERT_CMD_STATE_RUNNING;
   }
+  const auto start = std::chrono::steady_clock::now();
   const Outcome outcome = this->outcome();
+  was_brief_ = std::chrono::steady_clock::now() - start < brief_run;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     state_ = final_state(outcome, faults_->device_lost);
@@ -65,20 +77,23 @@ void Execution::execute() {
 
 void Execution::cancel() noexcept { cancel_ = true; }
 
-ert_cmd_state Execution::state() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return state_;
-}
+ert_cmd_state Execution::state() const { return state_; }
 
 bool Execution::done() const { return is_final(state()); }
 
+bool Execution::ends_soon(std::chrono::microseconds limit) const {
+  return brief_ && wait_awake(std::min(limit, awake_until_end), [this] { return is_final(state_); });
+}
+
 ert_cmd_state Execution::wait() const {
+  if (ends_soon(awake_until_end)) return state_;
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait(lock, [this] { return is_final(state_); });
   return state_;
 }
 
 ert_cmd_state Execution::wait_for(std::chrono::milliseconds limit) const {
+  if (ends_soon(limit)) return state_;
   std::unique_lock<std::mutex> lock(mutex_);
   if (!changed_.wait_for(lock, limit, [this] { return is_final(state_); })) return ERT_CMD_STATE_TIMEOUT;
   return state_;

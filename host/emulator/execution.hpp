@@ -17,13 +17,17 @@ namespace accllm::emulator {
 /// memory, but neither device nor buffers, so that it may die on the compute unit's own thread.
 class Execution final : public Command {
  public:
-  Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation);
+  /// \param brief whether it is likely to end so soon that who waits for it should stay awake.
+  Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation,
+            bool brief);
 
   void execute() override;
   void cancel() noexcept override;
 
   ert_cmd_state state() const;
   bool done() const;
+  /// Whether it has ended, and soon.
+  bool was_brief() const { return was_brief_; }
   /// Blocks until done; the final state.
   ert_cmd_state wait() const;
   /// Blocks at most that long; ERT_CMD_STATE_TIMEOUT while the execution goes on.
@@ -31,14 +35,19 @@ class Execution final : public Command {
 
  private:
   Outcome outcome();
+  /// Whether it has ended after a while in which the caller was awake, at most `limit`.
+  bool ends_soon(std::chrono::microseconds limit) const;
 
   const std::shared_ptr<Design> design_;
   const std::shared_ptr<Faults> faults_;
   Invocation invocation_;
+  const bool brief_;
+  std::atomic<bool> was_brief_{false};
   std::atomic<bool> cancel_{false};
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  ert_cmd_state state_ = ERT_CMD_STATE_QUEUED;
+  /// Written under the mutex.
+  std::atomic<ert_cmd_state> state_{ERT_CMD_STATE_QUEUED};
 };
 
 }  // namespace accllm::emulator

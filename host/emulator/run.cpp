@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "api_error.hpp"
@@ -26,6 +27,11 @@ void place(std::vector<PortMemory>& channels, int channel, PortMemory memory) {
   if (channels.size() <= static_cast<std::size_t>(channel))
     channels.resize(static_cast<std::size_t>(channel) + 1, PortMemory{nullptr, 0, 0});
   channels[static_cast<std::size_t>(channel)] = memory;
+}
+
+bool spare_core(EngineKind engine) {
+  static const std::uint32_t cores = std::thread::hardware_concurrency();
+  return cores > threads_of(engine);
 }
 
 }  // namespace
@@ -93,7 +99,11 @@ Invocation Run::invocation() const {
 void Run::start() {
   kernel_->device()->starting();
   if (execution_ && !execution_->done()) throw ApiError(EBUSY, "bad command state, can't launch");
-  execution_ = std::make_shared<Execution>(kernel_->design(), kernel_->device()->faults(), invocation());
+  Invocation call = invocation();
+  // Whoever waits awake needs a core that the engine leaves free.
+  const bool brief = execution_ && execution_->was_brief() && spare_core(call.engine);
+  execution_ =
+      std::make_shared<Execution>(kernel_->design(), kernel_->device()->faults(), std::move(call), brief);
   kernel_->device()->compute_unit().submit(execution_);
 }
 

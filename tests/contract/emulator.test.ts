@@ -114,6 +114,14 @@ describe("emulator: faults", () => {
     expect(device.closed).toBe(false);
   });
 
+  it("a run that never completes times out after short ones too, for which a wait stays awake", async () => {
+    for (let i = 0; i < 3; i++) await kernel.run(args);
+    fault("runHangs");
+    await expect(kernel.run(args, { timeoutMs: 20 })).rejects.toMatchObject({ code: "RUN_TIMEOUT" });
+    fault("none");
+    await kernel.run(args);
+  });
+
   it("a run is interrupted by its signal, and the device is usable after", async () => {
     const stop = new AbortController();
     const run = kernel.run({ ...args, job: jobUntilCancelled }, { signal: stop.signal });

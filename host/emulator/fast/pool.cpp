@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "../awake.hpp"
+
 namespace accllm::emulator::fast {
 namespace {
 
@@ -11,14 +13,6 @@ constexpr int turns_awake = 1000;
 
 constexpr uint64_t open_bit = uint64_t{1} << 31;
 constexpr uint64_t joined_mask = open_bit - 1;
-
-void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 }  // namespace
 

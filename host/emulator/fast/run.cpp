@@ -23,4 +23,8 @@ Outcome run_fast(const Invocation& call) {
   return fast::run_on(*engine, call);
 }
 
+std::uint32_t threads_of(EngineKind engine) {
+  return engine == EngineKind::fast ? fast::wanted_threads() : 1;
+}
+
 }  // namespace accllm::emulator

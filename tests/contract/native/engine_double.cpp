@@ -43,4 +43,6 @@ Outcome run_golden(const Invocation& call) {
 /// Whichever engine a device chooses, it is the stand-in.
 Outcome run_fast(const Invocation& call) { return run_golden(call); }
 
+std::uint32_t threads_of(EngineKind) { return 1; }
+
 }  // namespace accllm::emulator
