@@ -103,6 +103,8 @@ for (const [name, options] of Object.entries(settings)) {
       // The first token is the prefill's.
       if (tokens++ > 0) continue;
       start = performance.now();
+      // The next token is under way already.
+      since = start;
       for (const part of Object.keys(parts)) parts[part] = 0;
       synced = 0;
     }
