@@ -93,9 +93,10 @@ ert_cmd_state Execution::wait() const {
 }
 
 ert_cmd_state Execution::wait_for(std::chrono::milliseconds limit) const {
+  const auto end = std::chrono::steady_clock::now() + limit;
   if (ends_soon(limit)) return state_;
   std::unique_lock<std::mutex> lock(mutex_);
-  if (!changed_.wait_for(lock, limit, [this] { return is_final(state_); })) return ERT_CMD_STATE_TIMEOUT;
+  if (!changed_.wait_until(lock, end, [this] { return is_final(state_); })) return ERT_CMD_STATE_TIMEOUT;
   return state_;
 }
 
