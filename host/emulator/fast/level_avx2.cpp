@@ -1,4 +1,5 @@
 #include "kernels.hpp"
+#include "simd/avx2_activations.hpp"
 #include "simd/avx2_block.hpp"
 #include "simd/avx2_keys.hpp"
 #include "simd/avx2_product.hpp"

@@ -3,7 +3,8 @@
 namespace accllm::emulator::fast {
 namespace {
 
-constexpr uint32_t most_groups = accel::limit::columns / group_inputs;
+/// With one more, which makes an odd number even.
+constexpr uint32_t most_groups = accel::limit::columns / group_inputs + 1;
 
 }  // namespace
 

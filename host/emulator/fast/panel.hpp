@@ -22,6 +22,8 @@
 ///   in its high nibble that of quad 2 + j div 2: bits 1 and 2 the code, bits 3 and 0 the high and low bit of
 ///   the position. With the quad's number in bits 2 and 1 bits 3 .. 0 index the chunk's activations, which
 ///   are permuted to match: byte 8 * (p div 2) + 2 * quad + p mod 2 is input p of the quad.
+///
+/// A level may bring panels of two-bit weights into an order of its own (Kernels::arrange).
 
 namespace accllm::emulator::fast {
 
@@ -48,6 +50,8 @@ constexpr size_t set_codes_at = set_scales_at + set_groups * panel_rows * 2;
 
 constexpr size_t set_bytes(size_t group_bytes) { return set_codes_at + set_groups * group_bytes; }
 
+constexpr uint32_t set_count(uint32_t groups) { return (groups + set_groups - 1) / set_groups; }
+
 /// Place of a group whose codes are `group_bytes` bytes.
 constexpr GroupPlace place_of(size_t group_bytes, uint32_t group) {
   const size_t set = group / set_groups * set_bytes(group_bytes);
@@ -73,6 +77,8 @@ struct MatrixView {
   /// [rows, padded to panels]: sum over all weights of m * (2c - zh). What adding a constant to every
   /// activation adds to the row.
   const int64_t* weight_sums;
+  /// [panels][sets of groups]: what a level that has its own order notes of a set.
+  const uint8_t* notes;
 };
 
 /// Activations of a block of tokens, packed for one kind of matrix.

@@ -22,7 +22,7 @@ MatrixView empty_view(const MatrixShape& m) {
   view.groups = m.groups;
   view.format = m.format;
   view.group_bytes = size_t{chunks} * lines_per_chunk(m) * line_bytes;
-  view.panel_bytes = ceil_div(m.groups, set_groups) * set_bytes(view.group_bytes);
+  view.panel_bytes = set_count(m.groups) * set_bytes(view.group_bytes);
   return view;
 }
 
@@ -199,9 +199,10 @@ PanelMatrix::PanelMatrix(const MatrixShape& shape, uint8_t* place)
       view_(empty_view(shape)),
       place_(place),
       exponents_(size_t{panels_} * panel_rows),
-      weight_sums_(size_t{panels_} * panel_rows) {}
+      weight_sums_(size_t{panels_} * panel_rows),
+      notes_(size_t{panels_} * set_count(shape.groups)) {}
 
-void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index) {
+void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index, const Kernels& kernels) {
   uint8_t* panel = place_ + index * view_.panel_bytes;
   const bool whole = (index + 1) * panel_rows <= m.rows;
   if (!whole) std::memset(panel, 0, view_.panel_bytes);
@@ -224,6 +225,9 @@ void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index) 
     weight_sums_[row] = weight_sum;
     exponents_[row] = reader.exponent();
   }
+  const bool two_bits = m.sparse || m.planes == 1;
+  if (two_bits && kernels.arrange != nullptr)
+    kernels.arrange(view_, index, panel, notes_.data() + size_t{index} * set_count(m.groups));
 }
 
 MatrixView PanelMatrix::view() const {
@@ -231,6 +235,7 @@ MatrixView PanelMatrix::view() const {
   view.panels = place_;
   view.exponents = exponents_.data();
   view.weight_sums = weight_sums_.data();
+  view.notes = notes_.data();
   return view;
 }
 

@@ -6,6 +6,7 @@
 
 #include "accllm/descriptor.hpp"
 #include "accllm/ports.hpp"
+#include "kernels.hpp"
 #include "panel.hpp"
 
 namespace accllm::emulator::fast {
@@ -32,8 +33,9 @@ class PanelMatrix {
   /// The panels go to `place`, which is aligned to lines.
   PanelMatrix(const accel::MatrixShape& shape, uint8_t* place);
   uint32_t panels() const { return panels_; }
-  /// Lays panel `index` from the image's layout in the weight channels.
-  void lay(const accel::Ports& ports, const accel::MatrixShape& shape, uint32_t index);
+  /// Lays panel `index` from the image's layout in the weight channels, as the level wants it.
+  void lay(const accel::Ports& ports, const accel::MatrixShape& shape, uint32_t index,
+           const Kernels& kernels);
   MatrixView view() const;
 
  private:
@@ -42,6 +44,7 @@ class PanelMatrix {
   uint8_t* place_;
   std::vector<int8_t> exponents_;
   std::vector<int64_t> weight_sums_;
+  std::vector<uint8_t> notes_;
 };
 
 }  // namespace accllm::emulator::fast

@@ -31,12 +31,13 @@ void WeightCache::bind(const std::vector<PortMemory>& weights) {
   weights_ = weights;
 }
 
-MatrixView WeightCache::matrix(const accel::Ports& ports, const accel::MatrixShape& shape, Pool& pool) {
+MatrixView WeightCache::matrix(const accel::Ports& ports, const accel::MatrixShape& shape,
+                               const Kernels& kernels, Pool& pool) {
   std::unique_ptr<PanelMatrix>& found = matrices_[{shape.offset, shape.rows, shape.groups, shape.format}];
   if (!found) {
     auto matrix = std::make_unique<PanelMatrix>(shape, arena_.take(PanelMatrix::bytes(shape)));
     pool.loop(matrix->panels(), 4, [&](uint32_t first, uint32_t last, uint32_t) {
-      for (uint32_t panel = first; panel < last; ++panel) matrix->lay(ports, shape, panel);
+      for (uint32_t panel = first; panel < last; ++panel) matrix->lay(ports, shape, panel, kernels);
     });
     found = std::move(matrix);
   }

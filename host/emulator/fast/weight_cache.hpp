@@ -37,7 +37,8 @@ class WeightCache {
  public:
   /// Forgets all matrices if these are other buffers than the last time, or were written since.
   void bind(const std::vector<PortMemory>& weights);
-  MatrixView matrix(const accel::Ports& ports, const accel::MatrixShape& shape, Pool& pool);
+  MatrixView matrix(const accel::Ports& ports, const accel::MatrixShape& shape, const Kernels& kernels,
+                    Pool& pool);
 
  private:
   /// Offset, rows, groups and format: they say where a matrix lies and what it means.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "avx2_arranged.hpp"
 #include "avx2_block.hpp"
 
 /// \file
@@ -10,19 +11,9 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// Halves of a panel, eight rows each.
-constexpr uint32_t halves = panel_rows / Avx2::lanes;
-
 /// Largest activation with its bias, and product of an activation and a weight that 16 bits hold.
 constexpr uint32_t most_activation = 2 * Avx2::bias - 1;
 constexpr uint32_t most_product = (1u << 15) - 1;
-
-/// The high and the low byte of a group's scales, or what was summed up with them. Of scales both 16-bit
-/// halves of a row's lane are alike, as sums are two a row.
-struct ScaleBytes {
-  __m256i high[halves];
-  __m256i low[halves];
-};
 
 /// A group of eight rows, unpacked. Dense: weights, quad by quad. 2:4: positions and weights, in turns.
 using UnpackedGroup = __m256i[group_inputs / 4];
@@ -35,49 +26,67 @@ struct UnpackedRun {
   uint32_t most_weight;
 };
 
-inline void unpack_scales(const uint8_t* words, ScaleBytes& out) {
+/// Weights of a chunk of eight rows, whose words lie side by side in lanes, as bytes, quad by quad: inputs 2f,
+/// 2f + 1, 2f + 8 and 2f + 9 of the chunk are quad f.
+inline void unpack_chunk(__m256i words, __m256i zeros, __m256i* out) {
+  // The code's bits side by side: bit 8 + 2f against bit 2f + 1.
+  const __m256i differ = _mm256_and_si256(_mm256_xor_si256(words, _mm256_srli_epi16(words, 7)),
+                                          _mm256_set1_epi16(0xaa));
+  const __m256i codes = _mm256_xor_si256(words, _mm256_xor_si256(differ, _mm256_slli_epi16(differ, 7)));
+  for (int f = 0; f < 4; ++f) {
+    const __m256i field = f == 0 ? _mm256_add_epi16(codes, codes) : _mm256_srli_epi16(codes, 2 * f - 1);
+    out[f] = _mm256_sub_epi8(_mm256_and_si256(field, _mm256_set1_epi8(6)), zeros);
+  }
+}
+
+/// Positions and weights of a chunk of eight rows.
+inline void unpack_kept_chunk(__m256i words, __m256i zeros, __m256i* out) {
+  for (int half = 0; half < 2; ++half) {
+    const SparseHalf<Avx2> kept = sparse_half<Avx2>(Avx2::U8(words), half, Avx2::U8(zeros));
+    out[2 * half] = __m256i(kept.index);
+    out[2 * half + 1] = __m256i(kept.weight);
+  }
+}
+
+/// Scales of the pair's first group or of its second, in both places of a lane.
+inline void unpack_scales(const uint8_t* pair, bool first, ScaleBytes& out) {
   for (uint32_t h = 0; h < halves; ++h) {
-    const __m256i scales = __m256i(Avx2::widen(reinterpret_cast<const uint16_t*>(words) + h * Avx2::lanes));
-    const __m256i both = _mm256_or_si256(scales, _mm256_slli_epi32(scales, 16));
-    out.high[h] = _mm256_srli_epi16(both, 8);
-    out.low[h] = _mm256_and_si256(both, _mm256_set1_epi16(255));
+    const __m256i both = load_256(pair + h * sizeof(__m256i));
+    const __m256i twice = first ? _mm256_blend_epi16(both, _mm256_slli_epi32(both, 16), 0xaa)
+                                : _mm256_blend_epi16(both, _mm256_srli_epi32(both, 16), 0x55);
+    split_scales(twice, out, h);
   }
 }
 
-/// Magnitude that no 2c - zh exceeds.
-inline uint32_t most_weight(__m128i least_zeros, __m128i most_zeros) {
-  const __m128i six = _mm_set1_epi8(6);
-  const __m128i most = _mm_max_epu8(most_zeros, _mm_subs_epu8(six, least_zeros));
-  const __m128i pairs = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
-  // The least of the complements.
-  return 255 - (static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(
-                    _mm_sub_epi16(_mm_set1_epi16(255), _mm_and_si128(pairs, _mm_set1_epi16(255)))))) &
-                255);
-}
-
-/// Unpacks groups first .. last - 1 of a panel.
+/// Unpacks groups first .. last - 1 of a panel, of which `first` starts a set.
 template <bool dense>
-void unpack_run(const uint8_t* panel, uint32_t first, uint32_t last, UnpackedRun& out) {
-  constexpr size_t group_bytes = size_t{chunks} * line_bytes;
-  __m128i least = _mm_set1_epi8(-1);
-  __m128i most = {};
+void unpack_run(const uint8_t* panel, const uint8_t* notes, uint32_t first, uint32_t last, UnpackedRun& out) {
+  const __m256i spread = _mm256_setr_epi32(0, 0x01010101, 0x02020202, 0x03030303, 0x04040404, 0x05050505,
+                                           0x06060606, 0x07070707);
+  out.most_weight = 0;
   for (uint32_t g = first; g < last; ++g) {
-    const GroupPlace at = place_of(group_bytes, g);
-    const auto zeros = load_as<__m128i>(panel + at.zeros);
-    least = _mm_min_epu8(least, zeros);
-    most = _mm_max_epu8(most, zeros);
-    for (uint32_t h = 0; h < halves; ++h) {
-      const uint8_t* lines = panel + at.codes + h * sizeof(__m256i);
-      const Avx2::U8 half_zeros = Avx2::spread(panel + at.zeros + h * Avx2::lanes);
-      auto* vectors = reinterpret_cast<uint8_t*>(out.vectors[g - first][h]);
-      if (dense)
-        unpack_weights<Avx2, 1>(lines, half_zeros, vectors);
-      else
-        unpack_sparse<Avx2>(lines, half_zeros, vectors);
+    const uint32_t noted = notes[g / set_groups];
+    if (noted > out.most_weight) out.most_weight = noted;
+    const GroupPlace at = place_of(arranged_group_bytes, g);
+    const __m256i rows = _mm256_broadcastsi128_si256(reorder_rows(load_as<__m128i>(panel + at.zeros)));
+    const __m256i zeros[halves] = {
+        _mm256_shuffle_epi8(rows, spread),
+        _mm256_shuffle_epi8(rows, _mm256_add_epi8(spread, _mm256_set1_epi8(Avx2::lanes)))};
+    UnpackedGroup* vectors = out.vectors[g - first];
+    for (uint32_t c = 0; c < chunks; ++c) {
+      const uint8_t* line = panel + at.codes + c * line_bytes;
+      const __m256i even = load_256(line);
+      const __m256i odd = load_256(line + sizeof(__m256i));
+      const __m256i words[halves] = {_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd)};
+      for (uint32_t h = 0; h < halves; ++h) {
+        if (dense)
+          unpack_chunk(words[h], zeros[h], vectors[h] + 4 * c);
+        else
+          unpack_kept_chunk(words[h], zeros[h], vectors[h] + 4 * c);
+      }
     }
-    unpack_scales(panel + at.scales, out.scales[g - first]);
+    unpack_scales(pair_scales(panel, g / 2 * 2), g % 2 == 0, out.scales[g - first]);
   }
-  out.most_weight = most_weight(least, most);
 }
 
 /// `count` vectors of weights of a dense group, [halves], from `first` on.

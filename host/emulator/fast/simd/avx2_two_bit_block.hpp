@@ -3,9 +3,7 @@
 #include "avx2_two_bit.hpp"
 
 /// \file
-/// Panels of two-bit weights times a block of tokens with AVX2. The high and the low byte of a group's scale
-/// multiply and widen its 16-bit sums in one instruction each, into two sums of 32 bits that are put together
-/// before they can overflow: products of 64 bits would take half as many instructions again.
+/// Panels of two-bit weights times a block of tokens with AVX2.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -18,8 +16,7 @@ static_assert(run_groups * 31 <= most_weights);
 struct alignas(line_bytes) TwoBitScratch {
   UnpackedRun run;
   ScaleBytes sums[most_tokens];
-  /// What was taken out of the sums, in doubles, which hold it exactly: 256 * high + low of four rows each.
-  __m256d flushed[most_tokens][panel_rows / 4];
+  TakenOut taken_out[most_tokens];
 };
 static_assert(sizeof(TwoBitScratch) <= product_scratch_bytes);
 
@@ -31,6 +28,7 @@ class TwoBitPanel {
       : m_(m),
         block_(block),
         panel_(m.panels + index * m.panel_bytes),
+        notes_(panel_notes(m, index)),
         row_(index * panel_rows),
         s_(scratch) {}
 
@@ -40,7 +38,7 @@ class TwoBitPanel {
     std::memset(s_.sums, 0, sizeof s_.sums);
     for (uint32_t first = 0; first < m_.groups; first += run_groups) {
       const uint32_t last = m_.groups - first < run_groups ? m_.groups : first + run_groups;
-      unpack_run<dense>(panel_, first, last, s_.run);
+      unpack_run<dense>(panel_, notes_, first, last, s_.run);
       weights_ += s_.run.most_weight * (last - first);
       if (weights_ > most_weights) flush();
       ahead_ = RunAhead(m_, panel_, last, token_tiles(block_.tokens, Avx2::token_tile) * (last - first));
@@ -98,77 +96,26 @@ class TwoBitPanel {
     }
   }
 
-  static __m256i add_scaled(__m256i sum, __m256i products, __m256i scales) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(products, scales));
-  }
-
-  /// The 32-bit sums of a token and half put together, four rows each.
-  struct Joined {
-    __m256d rows[2];
-
-    Joined(__m256i high, __m256i low)
-        : rows{join(_mm256_castsi256_si128(high), _mm256_castsi256_si128(low)),
-               join(_mm256_extracti128_si256(high, 1), _mm256_extracti128_si256(low, 1))} {}
-
-   private:
-    static __m256d join(__m128i high, __m128i low) {
-      const __m256d shifted = _mm256_mul_pd(_mm256_cvtepi32_pd(high), _mm256_set1_pd(256.0));
-      return _mm256_add_pd(shifted, _mm256_cvtepi32_pd(low));
-    }
-  };
-
   /// Takes the sums out before the unpacked run could make them overflow.
   void flush() {
-    if (!flushed_) std::memset(s_.flushed, 0, sizeof s_.flushed);
+    if (!flushed_) std::memset(s_.taken_out, 0, sizeof s_.taken_out);
     flushed_ = true;
-    for (uint32_t t = 0; t < block_.tokens; ++t) {
-      for (uint32_t h = 0; h < halves; ++h) {
-        const Joined sums(s_.sums[t].high[h], s_.sums[t].low[h]);
-        __m256d* flushed = s_.flushed[t] + 2 * h;
-        for (int i = 0; i < 2; ++i) flushed[i] = _mm256_add_pd(flushed[i], sums.rows[i]);
-      }
-      s_.sums[t] = {};
-    }
+    for (uint32_t t = 0; t < block_.tokens; ++t) take_out(s_.sums[t], s_.taken_out[t]);
     weights_ = s_.run.most_weight * run_groups;
   }
 
-  /// As finish_rows.
   void finish(const OutputView& output) const {
-    const __m256i bias = _mm256_set1_epi32(127 - 1);
-    __m256 powers[halves];
-    double biases[panel_rows];
-    for (uint32_t h = 0; h < halves; ++h) {
-      const auto eight = load_as<int64_t>(m_.exponents + row_ + h * Avx2::lanes);
-      const __m256i exponents = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight));
-      powers[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponents, bias), 23));
-    }
-    for (uint32_t i = 0; i < panel_rows; ++i)
-      biases[i] = static_cast<double>(Avx2::bias * m_.weight_sums[row_ + i]);
+    const PanelEnd<Avx2::bias> end(m_, row_);
     for (uint32_t t = 0; t < block_.tokens; ++t) {
-      const __m256 scale = _mm256_set1_ps(block_.scales[t]);
-      __m256 values[halves];
-      for (uint32_t h = 0; h < halves; ++h) {
-        Joined sums(s_.sums[t].high[h], s_.sums[t].low[h]);
-        __m128 rounded[2];
-        for (int i = 0; i < 2; ++i) {
-          __m256d& sum = sums.rows[i];
-          if (flushed_) sum = _mm256_add_pd(sum, s_.flushed[t][2 * h + i]);
-          rounded[i] = _mm256_cvtpd_ps(_mm256_sub_pd(sum, load_as<__m256d>(biases + 8 * h + 4 * i)));
-        }
-        values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
-                                  _mm256_mul_ps(scale, powers[h]));
-      }
-      float* out = output.data + t * output.stride + row_;
-      if (m_.rows - row_ >= panel_rows)
-        std::memcpy(out, values, sizeof values);
-      else
-        std::memcpy(out, values, (m_.rows - row_) * sizeof(float));
+      const TakenOut* taken_out = flushed_ ? &s_.taken_out[t] : nullptr;
+      end.finish(s_.sums[t], taken_out, block_.scales[t], output.data + t * output.stride + row_);
     }
   }
 
   const MatrixView& m_;
   const BlockView& block_;
   const uint8_t* panel_;
+  const uint8_t* notes_;
   const uint32_t row_;
   TwoBitScratch& s_;
   RunAhead ahead_;

@@ -162,7 +162,7 @@ class RunAhead {
   /// Behind the run that ends before group `last`. A step is a group and a tile of tokens.
   RunAhead(const MatrixView& m, const uint8_t* panel, uint32_t last, uint32_t steps) {
     const size_t set = set_bytes(m.group_bytes);
-    next_ = panel + (last + set_groups - 1) / set_groups * set;
+    next_ = panel + set_count(last) * set;
     step_ = static_cast<uint32_t>(run_groups / set_groups * set) / steps + 1;
     lines_ = (step_ + line_bytes - 1) / line_bytes;
   }

@@ -1,0 +1,110 @@
+#pragma once
+
+#include "avx2_sums.hpp"
+
+/// \file
+/// Sums over the groups of two-bit weights with AVX2. The high and the low byte of a group's scale multiply and
+/// widen its 16-bit sums in one instruction each, into two sums of 32 bits that are put together before they
+/// can overflow: products of 64 bits would take half as many instructions again.
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// Halves of a panel, eight rows each.
+constexpr uint32_t halves = panel_rows / Avx2::lanes;
+
+/// The high and the low byte of scales, or what was summed up with them, a 32-bit lane a row. Scales are two a
+/// lane, for the two 16-bit sums that a row has.
+struct ScaleBytes {
+  __m256i high[halves];
+  __m256i low[halves];
+};
+
+/// The bytes of eight rows' scales.
+inline void split_scales(__m256i scales, ScaleBytes& out, uint32_t half) {
+  out.high[half] = _mm256_srli_epi16(scales, 8);
+  out.low[half] = _mm256_and_si256(scales, _mm256_set1_epi16(255));
+}
+
+inline __m256i add_scaled(__m256i sum, __m256i products, __m256i scales) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(products, scales));
+}
+
+/// What was taken out of a panel's 32-bit sums, in doubles, which hold it exactly.
+struct TakenOut {
+  __m256d rows[panel_rows / 4];
+};
+
+/// 256 * high + low of a half, four rows each.
+struct JoinedSums {
+  __m256d rows[2];
+
+  JoinedSums(const ScaleBytes& sums, uint32_t half) {
+    for (int i = 0; i < 2; ++i) {
+      const __m256d high = _mm256_cvtepi32_pd(quarter(sums.high[half], i));
+      rows[i] = _mm256_add_pd(_mm256_mul_pd(high, _mm256_set1_pd(256.0)),
+                              _mm256_cvtepi32_pd(quarter(sums.low[half], i)));
+    }
+  }
+
+ private:
+  static __m128i quarter(__m256i sums, int index) {
+    return index == 0 ? _mm256_castsi256_si128(sums) : _mm256_extracti128_si256(sums, 1);
+  }
+};
+
+/// Takes sums out, before they could overflow.
+inline void take_out(ScaleBytes& sums, TakenOut& out) {
+  for (uint32_t h = 0; h < halves; ++h) {
+    const JoinedSums joined(sums, h);
+    for (int i = 0; i < 2; ++i) out.rows[2 * h + i] = _mm256_add_pd(out.rows[2 * h + i], joined.rows[i]);
+  }
+  sums = {};
+}
+
+/// The end of a panel's rows, as finish_rows. The activations were made larger by `bias`.
+template <int bias>
+class PanelEnd {
+ public:
+  PanelEnd(const MatrixView& m, uint32_t row) : rows_(m.rows - row < panel_rows ? m.rows - row : panel_rows) {
+    const __m256i exponent_bias = _mm256_set1_epi32(127 - 1);
+    for (uint32_t h = 0; h < halves; ++h) {
+      const auto eight = load_as<int64_t>(m.exponents + row + h * Avx2::lanes);
+      const __m256i exponents = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight));
+      powers_[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponents, exponent_bias), 23));
+    }
+    for (uint32_t i = 0; i < panel_rows; ++i)
+      biases_[i] = static_cast<double>(bias * m.weight_sums[row + i]);
+  }
+
+  /// `taken_out` may be null.
+  void finish(const ScaleBytes& sums, const TakenOut* taken_out, float token_scale, float* out) const {
+    const __m256 scale = _mm256_set1_ps(token_scale);
+    __m256 values[halves];
+    for (uint32_t h = 0; h < halves; ++h) {
+      JoinedSums joined(sums, h);
+      __m128 rounded[2];
+      for (uint32_t i = 0; i < 2; ++i) {
+        const uint32_t quarter = 2 * h + i;
+        __m256d sum = joined.rows[i];
+        if (taken_out != nullptr) sum = _mm256_add_pd(sum, taken_out->rows[quarter]);
+        if (bias != 0) sum = _mm256_sub_pd(sum, load_as<__m256d>(biases_ + 4 * quarter));
+        rounded[i] = _mm256_cvtpd_ps(sum);
+      }
+      values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
+                                _mm256_mul_ps(scale, powers_[h]));
+    }
+    if (rows_ == panel_rows)
+      std::memcpy(out, values, sizeof values);
+    else
+      std::memcpy(out, values, rows_ * sizeof(float));
+  }
+
+ private:
+  __m256 powers_[halves];
+  double biases_[panel_rows];
+  uint32_t rows_;
+};
+
+}  // namespace
+}  // namespace accllm::emulator::fast

@@ -1,0 +1,327 @@
+#pragma once
+
+#include "avx2_activations.hpp"
+
+/// \file
+/// Panels of two-bit weights times one token with AVX2, by look-ups. A few panels that lie far apart go side by
+/// side: a core reads distant streams faster than one, and they share the loaded tables.
+///
+/// Dense: four inputs' low bits, or their high bits, find the sum of those activations whose bit is set, in two
+/// parts that add up in bytes over eight look-ups (T-MAC's idea, with exact sums). High bits count twice when
+/// the bytes are widened. 2:4: the nibble of a kept weight finds its activation.
+///
+/// Of weights of magnitude 4 or less a group's sum fits 16 bits: 4 * 127 * 64 = 32,512, or with activations made
+/// positive 4 * 255 * 32 = 32,640. Sets of groups with larger ones take a longer way.
+
+namespace accllm::emulator::fast {
+namespace {
+
+constexpr uint32_t most_narrow_weight = 4;
+/// Groups whose sums times a byte add up in 32 bits.
+constexpr uint32_t narrow_groups = 256;
+static_assert(uint64_t{32640} * 255 * narrow_groups < uint64_t{1} << 31);
+static_assert(narrow_groups % set_groups == 0);
+
+/// Keeps the order of additions, in which sums stay in their registers.
+inline void keep(__m256i& sums) { asm volatile("" : "+x"(sums)); }
+
+inline __m256i broadcast_table(const uint8_t* table) {
+  return _mm256_broadcastsi128_si256(load_as<__m128i>(table));
+}
+
+/// Low nibbles of bytes, and high ones.
+inline __m256i low_nibbles(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
+inline __m256i high_nibbles(__m256i bytes) { return low_nibbles(_mm256_mulhi_epu16(bytes, _mm256_set1_epi16(1<<12))); }
+
+/// A group of `count` panels, and its tables.
+template <int count>
+struct TokenGroup {
+  const uint8_t* const* panels;
+  GroupPlace at;
+  const uint8_t* tables;
+  /// Of the group's activations.
+  int32_t sum;
+
+  __m256i vector(int panel, uint32_t index) const {
+    return load_256(panels[panel] + at.codes + index * sizeof(__m256i));
+  }
+  const uint8_t* zeros(int panel) const { return panels[panel] + at.zeros; }
+  /// Asks for lines a short way ahead: into the first-level cache what the hardware, which follows four streams
+  /// better than one, has fetched into the second. (GCC takes calls of a function that only prefetches for
+  /// useless, unless it is inlined.)
+  [[gnu::always_inline]] void ask(int panel, int32_t line) const {
+    constexpr int32_t ahead = 1024;
+    _mm_prefetch(panels[panel] + at.codes + (line * int32_t{line_bytes} + ahead), _MM_HINT_T0);
+  }
+};
+
+/// Adds what the nibbles of a quad of all panels find to the sums' low and high parts.
+template <int count, bool first, class Nibbles>
+[[gnu::always_inline]] inline void add_quad(const uint8_t* tables, __m256i* low, __m256i* high,
+                                            const Nibbles& nibbles) {
+  const __m256i low_table = broadcast_table(tables);
+  const __m256i high_table = broadcast_table(tables + sizeof(__m128i));
+  for (int p = 0; p < count; ++p) {
+    const __m256i index = nibbles(p);
+    const __m256i more_low = _mm256_shuffle_epi8(low_table, index);
+    const __m256i more_high = _mm256_shuffle_epi8(high_table, index);
+    low[p] = first ? more_low : _mm256_add_epi8(low[p], more_low);
+    keep(low[p]);
+    high[p] = first ? more_high : _mm256_add_epi8(high[p], more_high);
+    keep(high[p]);
+  }
+}
+
+/// Sums of code * activation of a dense group.
+template <int count>
+[[gnu::always_inline]] inline void dense_codes(const TokenGroup<count>& group, __m256i* sums) {
+#pragma GCC unroll 2
+  for (uint32_t half = 0; half < 2; ++half) {
+    __m256i low[count];
+    __m256i high[count];
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < group_vectors / 2; ++i) {
+      const uint32_t v = half * (group_vectors / 2) + i;
+      const uint8_t* tables = group.tables + v * 4 * sizeof(__m128i);
+      __m256i vectors[count];
+      for (int p = 0; p < count; ++p) {
+        if (v % 2 == 0) group.ask(p, v / 2);
+        vectors[p] = group.vector(p, v);
+      }
+      const auto low_index = [&](int p) { return low_nibbles(vectors[p]); };
+      if (i == 0)
+        add_quad<count, true>(tables, low, high, low_index);
+      else
+        add_quad<count, false>(tables, low, high, low_index);
+      add_quad<count, false>(tables + 2 * sizeof(__m128i), low, high,
+                             [&](int p) { return high_nibbles(vectors[p]); });
+    }
+    const __m256i low_factors = _mm256_set1_epi16(0x0201);
+    const __m256i high_factors = _mm256_slli_epi16(low_factors, low_bits);
+    for (int p = 0; p < count; ++p) {
+      const __m256i both = _mm256_add_epi16(_mm256_maddubs_epi16(low[p], low_factors),
+                                            _mm256_maddubs_epi16(high_factors, high[p]));
+      sums[p] = half == 0 ? both : _mm256_add_epi16(sums[p], both);
+    }
+  }
+}
+
+/// Products of the kept weights in nibbles at bits `shift` and up with what they find.
+template <int shift>
+inline __m256i kept_products(__m256i vector, __m256i zeros, __m256i table) {
+  const __m256i nibbles = shift == 0 ? vector : _mm256_srli_epi16(vector, shift);
+  const __m256i weights = _mm256_sub_epi8(_mm256_and_si256(nibbles, _mm256_set1_epi8(6)), zeros);
+  return _mm256_maddubs_epi16(_mm256_shuffle_epi8(table, low_nibbles(nibbles)), weights);
+}
+
+/// Zero-points of sixteen rows, for both weights of a word.
+inline __m256i spread_zeros(const uint8_t* zeros) {
+  const __m256i words = _mm256_cvtepu8_epi16(load_as<__m128i>(zeros));
+  return _mm256_or_si256(words, _mm256_slli_epi16(words, 8));
+}
+
+/// Tables of the two quads of a 2:4 vector: those of its low nibbles and of its high ones.
+inline const uint8_t* pick_table(const uint8_t* tables, uint32_t vector, uint32_t nibble) {
+  return tables + (vector / 2 * 4 + vector % 2 + 2 * nibble) * sizeof(__m128i);
+}
+
+/// Sums of weight * activation of a 2:4 group's narrow weights.
+template <int count>
+[[gnu::always_inline]] inline void kept_weights(const TokenGroup<count>& group, __m256i* sums) {
+  __m256i zeros[count];
+  for (int p = 0; p < count; ++p) zeros[p] = spread_zeros(group.zeros(p));
+#pragma GCC unroll 8
+  for (uint32_t v = 0; v < group_vectors; ++v) {
+    const __m256i first = broadcast_table(pick_table(group.tables, v, 0));
+    const __m256i second = broadcast_table(pick_table(group.tables, v, 1));
+    for (int p = 0; p < count; ++p) {
+      if (v % 2 == 0) group.ask(p, v / 2);
+      const __m256i vector = group.vector(p, v);
+      const __m256i products = kept_products<0>(vector, zeros[p], first);
+      sums[p] = v == 0 ? products : _mm256_add_epi16(sums[p], products);
+      keep(sums[p]);
+      sums[p] = _mm256_add_epi16(sums[p], kept_products<4>(vector, zeros[p], second));
+      keep(sums[p]);
+    }
+  }
+}
+
+/// Sixteen 32-bit sums in the order of words, four by four.
+struct WideSums {
+  __m128i quarters[4];
+};
+
+/// Sums of (2c - zh) * a of a dense group of any weights, from those of the codes.
+inline WideSums wide_dense(__m256i codes, const uint8_t* zeros, int32_t sum) {
+  alignas(32) int16_t words[panel_rows];
+  store_as(words, codes);
+  WideSums out;
+  for (uint32_t q = 0; q < 4; ++q) {
+    const __m128i twice = _mm_slli_epi32(_mm_cvtepi16_epi32(_mm_cvtsi64_si128(load_as<int64_t>(words + 4 * q))), 1);
+    const __m128i four = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(load_as<int32_t>(zeros + 4 * q)));
+    out.quarters[q] = _mm_sub_epi32(twice, _mm_mullo_epi32(four, _mm_set1_epi32(sum)));
+  }
+  return out;
+}
+
+/// The same of a 2:4 group: products of two weights fit 16 bits, 15 * 255 * 2 = 7,650.
+template <int count>
+WideSums wide_kept(const TokenGroup<count>& group, int panel) {
+  const __m256i zeros = spread_zeros(group.zeros(panel));
+  __m256i low = _mm256_setzero_si256();
+  __m256i high = _mm256_setzero_si256();
+  const auto add = [&](__m256i products) {
+    low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(products)));
+    high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(products, 1)));
+  };
+  for (uint32_t v = 0; v < group_vectors; ++v) {
+    const __m256i vector = group.vector(panel, v);
+    add(kept_products<0>(vector, zeros, broadcast_table(pick_table(group.tables, v, 0))));
+    add(kept_products<4>(vector, zeros, broadcast_table(pick_table(group.tables, v, 1))));
+  }
+  return {{_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1), _mm256_castsi256_si128(high),
+           _mm256_extracti128_si256(high, 1)}};
+}
+
+/// Adds a group's wide sums times its scales; `in_pair` is which of the pair's groups it is.
+inline void add_wide(TakenOut& out, const WideSums& sums, const uint8_t* scales, uint32_t in_pair) {
+  for (uint32_t q = 0; q < 4; ++q) {
+    // The rows of a quarter, by fours.
+    constexpr uint32_t fours[] = {0, 2, 1, 3};
+    const auto both = load_as<__m128i>(scales + fours[q] * sizeof(__m128i));
+    const __m128i scale =
+        in_pair == 0 ? _mm_and_si128(both, _mm_set1_epi32(0xffff)) : _mm_srli_epi32(both, 16);
+    const __m256d product = _mm256_mul_pd(_mm256_cvtepi32_pd(sums.quarters[q]), _mm256_cvtepi32_pd(scale));
+    out.rows[fours[q]] = _mm256_add_pd(out.rows[fours[q]], product);
+  }
+}
+
+/// `count` panels times the token.
+template <bool dense, int count>
+class TokenPanels {
+ public:
+  TokenPanels(const MatrixView& m, const uint32_t* indices, const BlockView& block)
+      : m_(m), indices_(indices), block_(block) {
+    for (int p = 0; p < count; ++p) {
+      panels_[p] = m.panels + indices[p] * m.panel_bytes;
+      notes_[p] = panel_notes(m, indices[p]);
+      sums_[p] = {};
+    }
+  }
+
+  /// A function of its own, which has all registers.
+  [[gnu::noinline]] void multiply(float* output) {
+    for (int p = 0; p < count; ++p) {
+      // For the end.
+      __builtin_prefetch(m_.exponents + row(p));
+      __builtin_prefetch(output + row(p), 1);
+    }
+    for (uint32_t first = 0; first < m_.groups; first += set_groups) {
+      if (first % narrow_groups == 0 && first > 0) {
+        begin_taking_out();
+        for (int p = 0; p < count; ++p) take_out(sums_[p], taken_out_[p]);
+      }
+      add_set(first);
+    }
+    for (int p = 0; p < count; ++p) {
+      const PanelEnd<dense ? 0 : Avx2::bias> end(m_, row(p));
+      const TakenOut* taken_out = taken_out_any_ ? &taken_out_[p] : nullptr;
+      end.finish(sums_[p], taken_out, block_.scales[0], output + row(p));
+    }
+  }
+
+ private:
+  uint32_t row(int panel) const { return indices_[panel] * panel_rows; }
+
+  /// To be called before sums are taken out.
+  void begin_taking_out() {
+    if (!taken_out_any_) std::memset(taken_out_, 0, sizeof taken_out_);
+    taken_out_any_ = true;
+  }
+
+  TokenGroup<count> group(uint32_t index) const {
+    const auto* tables = reinterpret_cast<const uint8_t*>(block_.codes);
+    return {panels_, place_of(arranged_group_bytes, index), tables + index * table_bytes(dense),
+            block_.sums[index]};
+  }
+
+  void add_set(uint32_t first) {
+    bool wide = false;
+    const TokenGroup<count> start = group(first);
+    for (int p = 0; p < count; ++p) {
+      wide |= notes_[p][first / set_groups] > most_narrow_weight;
+      // What stands before the codes of the set.
+      for (int32_t i = set_codes_at / line_bytes; i > 0; --i) start.ask(p, -i);
+    }
+    for (uint32_t g = first; g < first + set_groups && g < m_.groups; g += 2) {
+      const TokenGroup<count> groups[2] = {group(g), group(g + 1)};
+      if (wide)
+        add_wide_pair(groups);
+      else
+        add_pair(groups);
+    }
+  }
+
+  /// Dense: sums of c * a, else of (2c - zh) * a, which may be too large.
+  [[gnu::always_inline]] static void find(const TokenGroup<count>& group, __m256i* sums) {
+    if (dense)
+      dense_codes<count>(group, sums);
+    else
+      kept_weights<count>(group, sums);
+  }
+
+  [[gnu::always_inline]] void add_pair(const TokenGroup<count>* groups) {
+    __m256i found[2][count];
+    for (int k = 0; k < 2; ++k) {
+      find(groups[k], found[k]);
+      if (dense) {
+        for (int p = 0; p < count; ++p) found[k][p] = less_zeros(groups[k], p, found[k][p]);
+      }
+    }
+    for (int p = 0; p < count; ++p) {
+      const uint8_t* scales = panels_[p] + groups[0].at.scales;
+      ScaleBytes& sums = sums_[p];
+      ScaleBytes bytes;
+      for (uint32_t h = 0; h < halves; ++h) {
+        split_scales(load_256(scales + h * sizeof(__m256i)), bytes, h);
+        const __m256i pairs = h == 0 ? _mm256_unpacklo_epi16(found[0][p], found[1][p])
+                                     : _mm256_unpackhi_epi16(found[0][p], found[1][p]);
+        sums.high[h] = add_scaled(sums.high[h], pairs, bytes.high[h]);
+        sums.low[h] = add_scaled(sums.low[h], pairs, bytes.low[h]);
+      }
+    }
+  }
+
+  /// From sums of c * a to sums of (2c - zh) * a, modulo 2^16.
+  static __m256i less_zeros(const TokenGroup<count>& group, int panel, __m256i sums) {
+    const __m256i zeros = _mm256_cvtepu8_epi16(load_as<__m128i>(group.zeros(panel)));
+    const __m256i part = _mm256_mullo_epi16(zeros, _mm256_set1_epi16(static_cast<int16_t>(group.sum)));
+    return _mm256_sub_epi16(_mm256_add_epi16(sums, sums), part);
+  }
+
+  /// The same pair with weights of any size.
+  [[gnu::noinline]] void add_wide_pair(const TokenGroup<count>* groups) {
+    begin_taking_out();
+    for (int k = 0; k < 2; ++k) {
+      __m256i found[count];
+      if (dense) find(groups[k], found);
+      for (int p = 0; p < count; ++p) {
+        const WideSums wide =
+            dense ? wide_dense(found[p], groups[k].zeros(p), groups[k].sum) : wide_kept(groups[k], p);
+        add_wide(taken_out_[p], wide, panels_[p] + groups[0].at.scales, k);
+      }
+    }
+  }
+
+  const MatrixView& m_;
+  const uint32_t* indices_;
+  const BlockView& block_;
+  const uint8_t* panels_[count];
+  const uint8_t* notes_[count];
+  ScaleBytes sums_[count];
+  TakenOut taken_out_[count];
+  bool taken_out_any_ = false;
+};
+
+}  // namespace
+}  // namespace accllm::emulator::fast
