@@ -16,19 +16,16 @@ enum class Packing {
   dense_biased,
   /// The same in the order of 2:4 chunks.
   sparse_biased,
-  /// For two-bit panels that a level has arranged: a block's activations in their order, made positive; what one
-  /// token's look-ups find, dense and 2:4.
-  dense_arranged,
-  dense_tables,
-  sparse_tables,
+  /// What one token's 2:4 weights look up, for a level that arranges them.
+  kept_tables,
 };
 
 /// The work of one instruction set. All of it is pure computation on the caller's thread.
 struct Kernels {
   const char* name;
 
-  /// Brings panel `index` of two-bit weights, which was just laid, into the level's own order and notes what it
-  /// wants to know of its sets of groups; null where panels stay as they are laid.
+  /// Brings panel `index`, which was just laid, into the level's own order and notes what it wants to know of its
+  /// sets of groups; null where all panels stay as they are laid.
   void (*arrange)(const MatrixView& matrix, uint32_t index, uint8_t* panel, uint8_t* notes);
 
   /// Packing that `product` wants for a format and a number of tokens.

@@ -23,7 +23,7 @@
 ///   the position. With the quad's number in bits 2 and 1 bits 3 .. 0 index the chunk's activations, which
 ///   are permuted to match: byte 8 * (p div 2) + 2 * quad + p mod 2 is input p of the quad.
 ///
-/// A level may bring panels of two-bit weights into an order of its own (Kernels::arrange).
+/// A level may bring panels into an order of its own (Kernels::arrange).
 
 namespace accllm::emulator::fast {
 

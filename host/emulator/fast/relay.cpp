@@ -225,8 +225,7 @@ void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index, 
     weight_sums_[row] = weight_sum;
     exponents_[row] = reader.exponent();
   }
-  const bool two_bits = m.sparse || m.planes == 1;
-  if (two_bits && kernels.arrange != nullptr)
+  if (kernels.arrange != nullptr)
     kernels.arrange(view_, index, panel, notes_.data() + size_t{index} * set_count(m.groups));
 }
 

@@ -15,7 +15,9 @@ struct BlockForm<Avx2> {
   using I32 = Avx2::I32;
   using U8 = Avx2::U8;
 
-  static constexpr Packing dense_packing(uint32_t) { return Packing::dense; }
+  static constexpr Packing dense_packing(uint32_t format) {
+    return format == accel::weight_format::w2 ? Packing::dense_biased : Packing::dense;
+  }
 
   /// Codes of a W4 group as bytes, quad by quad, or of a W8 group as high and low nibbles.
   template <int planes>

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "avx2_token.hpp"
+#include "avx2_kept_token.hpp"
 
 /// \file
-/// Panels times one token with AVX2: two-bit weights by look-ups, four and eight bits by products. Panels that
-/// lie far apart go side by side: a core reads distant streams faster than one.
+/// Panels times one token with AVX2. Two panels that lie far apart go side by side: a core reads two distant
+/// streams faster than one, and they share broadcast activations.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -12,21 +12,43 @@ namespace {
 /// The 64-bit sums of a panel's rows, eight and eight.
 using Avx2PanelSums = Avx2::Sum[2];
 
-/// Adds a group of `count` panels to their sums.
+/// Adds a group of `count` panels to their sums; of W2 twice.
 template <uint32_t format, int count>
 void add_group(const Avx2Group* groups, Avx2PanelSums* sums) {
+  __m256i parts[count][2];
+  if constexpr (format == accel::weight_format::w2) {
+    Avx2Codes codes[count][2];
+#pragma GCC unroll 4
+    for (uint32_t c = 0; c < chunks; ++c) {
+      for (int p = 0; p < count; ++p) groups[p].ask(c);
+      __m256i quads[4];
+      for (uint32_t q = 0; q < 4; ++q) quads[q] = groups[0].quad(4 * c + q);
+      for (int p = 0; p < count; ++p) {
+        for (int half = 0; half < 2; ++half) codes[p][half].add(groups[p].half(half).line(c), quads);
+      }
+    }
+    for (int p = 0; p < count; ++p) {
+      for (int half = 0; half < 2; ++half) {
+        const __m256i zeros = zeros_times(groups[p].half(half).zeros, 2 * groups[p].sum);
+        parts[p][half] = _mm256_sub_epi32(codes[p][half].sum(), zeros);
+      }
+    }
+  } else {
+    for (int p = 0; p < count; ++p) {
+      parts[p][0] = Avx2Sums<format>::template of<true>(groups[p].half(0));
+      parts[p][1] = Avx2Sums<format>::template of<false>(groups[p].half(1));
+    }
+  }
   for (int p = 0; p < count; ++p) {
-    const __m256i parts[] = {Avx2Sums<format>::template of<true>(groups[p].half(0)),
-                             Avx2Sums<format>::template of<false>(groups[p].half(1))};
     for (int half = 0; half < 2; ++half)
-      sums[p][half].add_product(Avx2::I32(parts[half]), Avx2::widen(groups[p].half(half).scales));
+      sums[p][half].add_product(Avx2::I32(parts[p][half]), Avx2::widen(groups[p].half(half).scales));
   }
 }
 
 /// Bytes of codes of a group.
 constexpr size_t avx2_group_bytes(uint32_t format) {
   constexpr size_t line = size_t{chunks} * line_bytes;
-  return format == accel::weight_format::w8 ? 4 * line : 2 * line;
+  return format == accel::weight_format::w8 ? 4 * line : format == accel::weight_format::w4 ? 2 * line : line;
 }
 
 /// Rows of `count` panels times the token.
@@ -50,6 +72,9 @@ void avx2_panels(const MatrixView& m, const uint32_t* panels, const BlockView& b
   for (int p = 0; p < count; ++p) {
     int64_t lanes[panel_rows];
     for (int half = 0; half < 2; ++half) sums[p][half].store(lanes + 8 * half);
+    if (format == accel::weight_format::w2) {
+      for (int64_t& lane : lanes) lane >>= 1;
+    }
     const uint32_t row = panels[p] * panel_rows;
     finish_rows<0, panel_rows>(m, row, lanes, block.scales[0], output + row);
   }
@@ -61,9 +86,9 @@ struct TokenProduct<Avx2> {
                        float* output) {
     switch (m.format) {
       case accel::weight_format::w2s24:
-        return look_up<false>(m, block, first, last, output);
+        return kept_panels(m, block, first, last, output);
       case accel::weight_format::w2:
-        return look_up<true>(m, block, first, last, output);
+        return multiply_as<accel::weight_format::w2>(m, block, first, last, output);
       case accel::weight_format::w4:
         return multiply_as<accel::weight_format::w4>(m, block, first, last, output);
       default:
@@ -72,33 +97,26 @@ struct TokenProduct<Avx2> {
   }
 
  private:
-  template <bool dense>
-  static void look_up(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
-                      float* output) {
-    side_by_side<4>(
-        first, last,
-        [&](const uint32_t* panels) { TokenPanels<dense, 4>(m, panels, block).multiply(output); },
-        [&](uint32_t panel) { TokenPanels<dense, 1>(m, &panel, block).multiply(output); });
-  }
-
   template <uint32_t format>
   static void multiply_as(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                           float* output) {
-    side_by_side<2>(
-        first, last, [&](const uint32_t* panels) { avx2_panels<format, 2>(m, panels, block, output); },
-        [&](uint32_t panel) { avx2_panels<format, 1>(m, &panel, block, output); });
+    const uint32_t half = (last - first) / 2;
+    for (uint32_t i = first; i < first + half; ++i) {
+      const uint32_t pair[] = {i, i + half};
+      avx2_panels<format, 2>(m, pair, block, output);
+    }
+    const uint32_t odd = last - 1;
+    if ((last - first) % 2 != 0) avx2_panels<format, 1>(m, &odd, block, output);
   }
 
-  /// Calls `several` for `count` panels at a time, from as many equal parts, and `one` for each that is left.
-  template <uint32_t count, class Several, class One>
-  static void side_by_side(uint32_t first, uint32_t last, const Several& several, const One& one) {
-    const uint32_t part = (last - first) / count;
-    for (uint32_t i = first; i < first + part; ++i) {
-      uint32_t panels[count];
-      for (uint32_t p = 0; p < count; ++p) panels[p] = i + p * part;
-      several(panels);
+  static void kept_panels(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                          float* output) {
+    const uint32_t quarter = (last - first) / 4;
+    for (uint32_t i = first; i < first + quarter; ++i) {
+      const uint32_t four[] = {i, i + quarter, i + 2 * quarter, i + 3 * quarter};
+      KeptPanels<4>(m, four, block).multiply(output);
     }
-    for (uint32_t i = first + count * part; i < last; ++i) one(i);
+    for (uint32_t i = first + 4 * quarter; i < last; ++i) KeptPanels<1>(m, &i, block).multiply(output);
   }
 };
 

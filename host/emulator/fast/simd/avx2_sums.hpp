@@ -118,5 +118,25 @@ struct Avx2Sums<accel::weight_format::w8> {
   }
 };
 
+/// W2's time counts: all halves of lines share the broadcast activations, in sixteen registers.
+struct Avx2Codes {
+  /// Fields 0 and 2, and fields 1 and 3, which stay in place and count four times: at most
+  /// 16 * 12 * 127 = 24,384.
+  __m256i once = _mm256_setzero_si256();
+  __m256i fourfold = _mm256_setzero_si256();
+
+  void add(__m256i word, const __m256i* quads) {
+    const __m256i low = _mm256_set1_epi8(3);
+    const __m256i high = _mm256_set1_epi8(12);
+    const __m256i shifted = _mm256_srli_epi16(word, 4);
+    once = add_products(once, word & low, quads[0]);
+    fourfold = add_products(fourfold, word & high, quads[1]);
+    once = add_products(once, shifted & low, quads[2]);
+    fourfold = add_products(fourfold, shifted & high, quads[3]);
+  }
+  /// Four times the sum of codes times activations.
+  __m256i sum() const { return _mm256_add_epi32(widen_sums(once, 4), widen_sums(fourfold, 1)); }
+};
+
 }  // namespace
 }  // namespace accllm::emulator::fast

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "avx2_arranged.hpp"
 #include "avx2_block.hpp"
+#include "avx2_kept.hpp"
 
 /// \file
 /// Two-bit weights, dense or 2:4, as AVX2 multiplies them with a block of tokens: signed bytes, zero-points
@@ -26,67 +26,73 @@ struct UnpackedRun {
   uint32_t most_weight;
 };
 
-/// Weights of a chunk of eight rows, whose words lie side by side in lanes, as bytes, quad by quad: inputs 2f,
-/// 2f + 1, 2f + 8 and 2f + 9 of the chunk are quad f.
-inline void unpack_chunk(__m256i words, __m256i zeros, __m256i* out) {
-  // The code's bits side by side: bit 8 + 2f against bit 2f + 1.
-  const __m256i differ = _mm256_and_si256(_mm256_xor_si256(words, _mm256_srli_epi16(words, 7)),
-                                          _mm256_set1_epi16(0xaa));
-  const __m256i codes = _mm256_xor_si256(words, _mm256_xor_si256(differ, _mm256_slli_epi16(differ, 7)));
-  for (int f = 0; f < 4; ++f) {
-    const __m256i field = f == 0 ? _mm256_add_epi16(codes, codes) : _mm256_srli_epi16(codes, 2 * f - 1);
-    out[f] = _mm256_sub_epi8(_mm256_and_si256(field, _mm256_set1_epi8(6)), zeros);
-  }
+/// Magnitude that no 2c - zh exceeds.
+inline uint32_t most_weight(__m128i least_zeros, __m128i most_zeros) {
+  const __m128i six = _mm_set1_epi8(6);
+  const __m128i most = _mm_max_epu8(most_zeros, _mm_subs_epu8(six, least_zeros));
+  const __m128i pairs = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
+  // The least of the complements.
+  return 255 - (static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(
+                    _mm_sub_epi16(_mm_set1_epi16(255), _mm_and_si128(pairs, _mm_set1_epi16(255)))))) &
+                255);
 }
 
-/// Positions and weights of a chunk of eight rows.
-inline void unpack_kept_chunk(__m256i words, __m256i zeros, __m256i* out) {
-  for (int half = 0; half < 2; ++half) {
-    const SparseHalf<Avx2> kept = sparse_half<Avx2>(Avx2::U8(words), half, Avx2::U8(zeros));
-    out[2 * half] = __m256i(kept.index);
-    out[2 * half + 1] = __m256i(kept.weight);
-  }
-}
-
-/// Scales of the pair's first group or of its second, in both places of a lane.
-inline void unpack_scales(const uint8_t* pair, bool first, ScaleBytes& out) {
+/// A dense group of a panel.
+inline void unpack_dense(const uint8_t* panel, uint32_t group, UnpackedGroup* out, ScaleBytes& scales) {
+  const GroupPlace at = place_of(size_t{chunks} * line_bytes, group);
   for (uint32_t h = 0; h < halves; ++h) {
-    const __m256i both = load_256(pair + h * sizeof(__m256i));
-    const __m256i twice = first ? _mm256_blend_epi16(both, _mm256_slli_epi32(both, 16), 0xaa)
-                                : _mm256_blend_epi16(both, _mm256_srli_epi32(both, 16), 0x55);
-    split_scales(twice, out, h);
+    unpack_weights<Avx2, 1>(panel + at.codes + h * sizeof(__m256i),
+                            Avx2::spread(panel + at.zeros + h * Avx2::lanes),
+                            reinterpret_cast<uint8_t*>(out[h]));
+    const auto* words = reinterpret_cast<const uint16_t*>(panel + at.scales);
+    const __m256i once = __m256i(Avx2::widen(words + h * Avx2::lanes));
+    split_scales(_mm256_or_si256(once, _mm256_slli_epi32(once, 16)), scales, h);
   }
 }
 
-/// Unpacks groups first .. last - 1 of a panel, of which `first` starts a set.
-template <bool dense>
-void unpack_run(const uint8_t* panel, const uint8_t* notes, uint32_t first, uint32_t last, UnpackedRun& out) {
-  const __m256i spread = _mm256_setr_epi32(0, 0x01010101, 0x02020202, 0x03030303, 0x04040404, 0x05050505,
-                                           0x06060606, 0x07070707);
-  out.most_weight = 0;
-  for (uint32_t g = first; g < last; ++g) {
-    const uint32_t noted = notes[g / set_groups];
-    if (noted > out.most_weight) out.most_weight = noted;
-    const GroupPlace at = place_of(arranged_group_bytes, g);
-    const __m256i rows = _mm256_broadcastsi128_si256(reorder_rows(load_as<__m128i>(panel + at.zeros)));
-    const __m256i zeros[halves] = {
-        _mm256_shuffle_epi8(rows, spread),
-        _mm256_shuffle_epi8(rows, _mm256_add_epi8(spread, _mm256_set1_epi8(Avx2::lanes)))};
-    UnpackedGroup* vectors = out.vectors[g - first];
-    for (uint32_t c = 0; c < chunks; ++c) {
-      const uint8_t* line = panel + at.codes + c * line_bytes;
-      const __m256i even = load_256(line);
-      const __m256i odd = load_256(line + sizeof(__m256i));
-      const __m256i words[halves] = {_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd)};
-      for (uint32_t h = 0; h < halves; ++h) {
-        if (dense)
-          unpack_chunk(words[h], zeros[h], vectors[h] + 4 * c);
-        else
-          unpack_kept_chunk(words[h], zeros[h], vectors[h] + 4 * c);
+/// A 2:4 group of a panel, to the order of its chunks' lanes.
+inline void unpack_kept(const uint8_t* panel, uint32_t group, UnpackedGroup* out, ScaleBytes& scales) {
+  const GroupPlace at = place_of(kept_group_bytes, group);
+  alignas(16) uint8_t zeros[panel_rows];
+  store_as(zeros, reorder_rows(load_as<__m128i>(panel + at.zeros)));
+  const Avx2::U8 half_zeros[halves] = {Avx2::spread(zeros), Avx2::spread(zeros + Avx2::lanes)};
+  for (uint32_t c = 0; c < chunks; ++c) {
+    const __m256i even = load_256(panel + at.codes + c * line_bytes);
+    const __m256i odd = load_256(panel + at.codes + c * line_bytes + sizeof(__m256i));
+    const __m256i lanes[halves] = {_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd)};
+    for (uint32_t h = 0; h < halves; ++h) {
+      for (int nibble = 0; nibble < 2; ++nibble) {
+        const SparseHalf<Avx2> kept = sparse_half<Avx2>(Avx2::U8(lanes[h]), nibble, half_zeros[h]);
+        out[h][4 * c + 2 * nibble] = __m256i(kept.index);
+        out[h][4 * c + 2 * nibble + 1] = __m256i(kept.weight);
       }
     }
-    unpack_scales(pair_scales(panel, g / 2 * 2), g % 2 == 0, out.scales[g - first]);
   }
+  const uint8_t* pair = panel + place_of(kept_group_bytes, group / 2 * 2).scales;
+  for (uint32_t h = 0; h < halves; ++h) {
+    // The group's own of the two scales in a lane, in both places.
+    const __m256i both = load_256(pair + h * sizeof(__m256i));
+    split_scales(group % 2 == 0 ? _mm256_blend_epi16(both, _mm256_slli_epi32(both, 16), 0xaa)
+                                : _mm256_blend_epi16(both, _mm256_srli_epi32(both, 16), 0x55),
+                 scales, h);
+  }
+}
+
+/// Unpacks groups first .. last - 1 of a panel.
+template <bool dense>
+void unpack_run(const uint8_t* panel, uint32_t first, uint32_t last, UnpackedRun& out) {
+  __m128i least = _mm_set1_epi8(-1);
+  __m128i most = {};
+  for (uint32_t g = first; g < last; ++g) {
+    const auto zeros = load_as<__m128i>(panel + place_of(size_t{chunks} * line_bytes, g).zeros);
+    least = _mm_min_epu8(least, zeros);
+    most = _mm_max_epu8(most, zeros);
+    if (dense)
+      unpack_dense(panel, g, out.vectors[g - first], out.scales[g - first]);
+    else
+      unpack_kept(panel, g, out.vectors[g - first], out.scales[g - first]);
+  }
+  out.most_weight = most_weight(least, most);
 }
 
 /// `count` vectors of weights of a dense group, [halves], from `first` on.

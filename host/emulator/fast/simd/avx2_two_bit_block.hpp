@@ -28,7 +28,6 @@ class TwoBitPanel {
       : m_(m),
         block_(block),
         panel_(m.panels + index * m.panel_bytes),
-        notes_(panel_notes(m, index)),
         row_(index * panel_rows),
         s_(scratch) {}
 
@@ -38,7 +37,7 @@ class TwoBitPanel {
     std::memset(s_.sums, 0, sizeof s_.sums);
     for (uint32_t first = 0; first < m_.groups; first += run_groups) {
       const uint32_t last = m_.groups - first < run_groups ? m_.groups : first + run_groups;
-      unpack_run<dense>(panel_, notes_, first, last, s_.run);
+      unpack_run<dense>(panel_, first, last, s_.run);
       weights_ += s_.run.most_weight * (last - first);
       if (weights_ > most_weights) flush();
       ahead_ = RunAhead(m_, panel_, last, token_tiles(block_.tokens, Avx2::token_tile) * (last - first));
@@ -115,7 +114,6 @@ class TwoBitPanel {
   const MatrixView& m_;
   const BlockView& block_;
   const uint8_t* panel_;
-  const uint8_t* notes_;
   const uint32_t row_;
   TwoBitScratch& s_;
   RunAhead ahead_;

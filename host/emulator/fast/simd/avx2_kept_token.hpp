@@ -3,14 +3,9 @@
 #include "avx2_activations.hpp"
 
 /// \file
-/// Panels of two-bit weights times one token with AVX2, by look-ups. A few panels that lie far apart go side by
-/// side: a core reads distant streams faster than one, and they share the loaded tables.
-///
-/// Dense: four inputs' low bits, or their high bits, find the sum of those activations whose bit is set, in two
-/// parts that add up in bytes over eight look-ups (T-MAC's idea, with exact sums). High bits count twice when
-/// the bytes are widened. 2:4: the nibble of a kept weight finds its activation.
-///
-/// Of weights of magnitude 4 or less a group's sum fits 16 bits: 4 * 127 * 64 = 32,512, or with activations made
+/// Panels of 2:4 weights times one token with AVX2. The nibble of a kept weight finds its activation in its quad's
+/// table, which all rows of four panels share: they lie far apart and go side by side, as a core reads distant
+/// streams faster than one. Of weights of magnitude 4 or less a group's sum fits 16 bits, with activations made
 /// positive 4 * 255 * 32 = 32,640. Sets of groups with larger ones take a longer way.
 
 namespace accllm::emulator::fast {
@@ -29,18 +24,12 @@ inline __m256i broadcast_table(const uint8_t* table) {
   return _mm256_broadcastsi128_si256(load_as<__m128i>(table));
 }
 
-/// Low nibbles of bytes, and high ones.
-inline __m256i low_nibbles(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
-inline __m256i high_nibbles(__m256i bytes) { return low_nibbles(_mm256_mulhi_epu16(bytes, _mm256_set1_epi16(1<<12))); }
-
 /// A group of `count` panels, and its tables.
 template <int count>
-struct TokenGroup {
+struct KeptGroup {
   const uint8_t* const* panels;
   GroupPlace at;
   const uint8_t* tables;
-  /// Of the group's activations.
-  int32_t sum;
 
   __m256i vector(int panel, uint32_t index) const {
     return load_256(panels[panel] + at.codes + index * sizeof(__m256i));
@@ -51,67 +40,17 @@ struct TokenGroup {
   /// useless, unless it is inlined.)
   [[gnu::always_inline]] void ask(int panel, int32_t line) const {
     constexpr int32_t ahead = 1024;
-    _mm_prefetch(panels[panel] + at.codes + (line * int32_t{line_bytes} + ahead), _MM_HINT_T0);
+    _mm_prefetch(panels[panel] + at.codes + (line * int32_t{line_bytes} + ahead), _MM_HINT_T1);
   }
 };
-
-/// Adds what the nibbles of a quad of all panels find to the sums' low and high parts.
-template <int count, bool first, class Nibbles>
-[[gnu::always_inline]] inline void add_quad(const uint8_t* tables, __m256i* low, __m256i* high,
-                                            const Nibbles& nibbles) {
-  const __m256i low_table = broadcast_table(tables);
-  const __m256i high_table = broadcast_table(tables + sizeof(__m128i));
-  for (int p = 0; p < count; ++p) {
-    const __m256i index = nibbles(p);
-    const __m256i more_low = _mm256_shuffle_epi8(low_table, index);
-    const __m256i more_high = _mm256_shuffle_epi8(high_table, index);
-    low[p] = first ? more_low : _mm256_add_epi8(low[p], more_low);
-    keep(low[p]);
-    high[p] = first ? more_high : _mm256_add_epi8(high[p], more_high);
-    keep(high[p]);
-  }
-}
-
-/// Sums of code * activation of a dense group.
-template <int count>
-[[gnu::always_inline]] inline void dense_codes(const TokenGroup<count>& group, __m256i* sums) {
-#pragma GCC unroll 2
-  for (uint32_t half = 0; half < 2; ++half) {
-    __m256i low[count];
-    __m256i high[count];
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < group_vectors / 2; ++i) {
-      const uint32_t v = half * (group_vectors / 2) + i;
-      const uint8_t* tables = group.tables + v * 4 * sizeof(__m128i);
-      __m256i vectors[count];
-      for (int p = 0; p < count; ++p) {
-        if (v % 2 == 0) group.ask(p, v / 2);
-        vectors[p] = group.vector(p, v);
-      }
-      const auto low_index = [&](int p) { return low_nibbles(vectors[p]); };
-      if (i == 0)
-        add_quad<count, true>(tables, low, high, low_index);
-      else
-        add_quad<count, false>(tables, low, high, low_index);
-      add_quad<count, false>(tables + 2 * sizeof(__m128i), low, high,
-                             [&](int p) { return high_nibbles(vectors[p]); });
-    }
-    const __m256i low_factors = _mm256_set1_epi16(0x0201);
-    const __m256i high_factors = _mm256_slli_epi16(low_factors, low_bits);
-    for (int p = 0; p < count; ++p) {
-      const __m256i both = _mm256_add_epi16(_mm256_maddubs_epi16(low[p], low_factors),
-                                            _mm256_maddubs_epi16(high_factors, high[p]));
-      sums[p] = half == 0 ? both : _mm256_add_epi16(sums[p], both);
-    }
-  }
-}
 
 /// Products of the kept weights in nibbles at bits `shift` and up with what they find.
 template <int shift>
 inline __m256i kept_products(__m256i vector, __m256i zeros, __m256i table) {
   const __m256i nibbles = shift == 0 ? vector : _mm256_srli_epi16(vector, shift);
+  const __m256i index = _mm256_and_si256(nibbles, _mm256_set1_epi8(15));
   const __m256i weights = _mm256_sub_epi8(_mm256_and_si256(nibbles, _mm256_set1_epi8(6)), zeros);
-  return _mm256_maddubs_epi16(_mm256_shuffle_epi8(table, low_nibbles(nibbles)), weights);
+  return _mm256_maddubs_epi16(_mm256_shuffle_epi8(table, index), weights);
 }
 
 /// Zero-points of sixteen rows, for both weights of a word.
@@ -125,9 +64,9 @@ inline const uint8_t* pick_table(const uint8_t* tables, uint32_t vector, uint32_
   return tables + (vector / 2 * 4 + vector % 2 + 2 * nibble) * sizeof(__m128i);
 }
 
-/// Sums of weight * activation of a 2:4 group's narrow weights.
+/// Sums of weight * activation of a group's narrow weights.
 template <int count>
-[[gnu::always_inline]] inline void kept_weights(const TokenGroup<count>& group, __m256i* sums) {
+[[gnu::always_inline]] inline void kept_weights(const KeptGroup<count>& group, __m256i* sums) {
   __m256i zeros[count];
   for (int p = 0; p < count; ++p) zeros[p] = spread_zeros(group.zeros(p));
 #pragma GCC unroll 8
@@ -151,22 +90,9 @@ struct WideSums {
   __m128i quarters[4];
 };
 
-/// Sums of (2c - zh) * a of a dense group of any weights, from those of the codes.
-inline WideSums wide_dense(__m256i codes, const uint8_t* zeros, int32_t sum) {
-  alignas(32) int16_t words[panel_rows];
-  store_as(words, codes);
-  WideSums out;
-  for (uint32_t q = 0; q < 4; ++q) {
-    const __m128i twice = _mm_slli_epi32(_mm_cvtepi16_epi32(_mm_cvtsi64_si128(load_as<int64_t>(words + 4 * q))), 1);
-    const __m128i four = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(load_as<int32_t>(zeros + 4 * q)));
-    out.quarters[q] = _mm_sub_epi32(twice, _mm_mullo_epi32(four, _mm_set1_epi32(sum)));
-  }
-  return out;
-}
-
-/// The same of a 2:4 group: products of two weights fit 16 bits, 15 * 255 * 2 = 7,650.
+/// Sums of weight * activation of a group of any weights: products of two fit 16 bits, 15 * 255 * 2 = 7,650.
 template <int count>
-WideSums wide_kept(const TokenGroup<count>& group, int panel) {
+WideSums wide_kept(const KeptGroup<count>& group, int panel) {
   const __m256i zeros = spread_zeros(group.zeros(panel));
   __m256i low = _mm256_setzero_si256();
   __m256i high = _mm256_setzero_si256();
@@ -184,7 +110,7 @@ WideSums wide_kept(const TokenGroup<count>& group, int panel) {
 }
 
 /// Adds a group's wide sums times its scales; `in_pair` is which of the pair's groups it is.
-inline void add_wide(TakenOut& out, const WideSums& sums, const uint8_t* scales, uint32_t in_pair) {
+inline void add_wide_sums(TakenOut& out, const WideSums& sums, const uint8_t* scales, uint32_t in_pair) {
   for (uint32_t q = 0; q < 4; ++q) {
     // The rows of a quarter, by fours.
     constexpr uint32_t fours[] = {0, 2, 1, 3};
@@ -197,10 +123,10 @@ inline void add_wide(TakenOut& out, const WideSums& sums, const uint8_t* scales,
 }
 
 /// `count` panels times the token.
-template <bool dense, int count>
-class TokenPanels {
+template <int count>
+class KeptPanels {
  public:
-  TokenPanels(const MatrixView& m, const uint32_t* indices, const BlockView& block)
+  KeptPanels(const MatrixView& m, const uint32_t* indices, const BlockView& block)
       : m_(m), indices_(indices), block_(block) {
     for (int p = 0; p < count; ++p) {
       panels_[p] = m.panels + indices[p] * m.panel_bytes;
@@ -224,7 +150,7 @@ class TokenPanels {
       add_set(first);
     }
     for (int p = 0; p < count; ++p) {
-      const PanelEnd<dense ? 0 : Avx2::bias> end(m_, row(p));
+      const PanelEnd<Avx2::bias> end(m_, row(p));
       const TakenOut* taken_out = taken_out_any_ ? &taken_out_[p] : nullptr;
       end.finish(sums_[p], taken_out, block_.scales[0], output + row(p));
     }
@@ -239,22 +165,21 @@ class TokenPanels {
     taken_out_any_ = true;
   }
 
-  TokenGroup<count> group(uint32_t index) const {
+  KeptGroup<count> group(uint32_t index) const {
     const auto* tables = reinterpret_cast<const uint8_t*>(block_.codes);
-    return {panels_, place_of(arranged_group_bytes, index), tables + index * table_bytes(dense),
-            block_.sums[index]};
+    return {panels_, place_of(kept_group_bytes, index), tables + index * table_bytes};
   }
 
   void add_set(uint32_t first) {
     bool wide = false;
-    const TokenGroup<count> start = group(first);
+    const KeptGroup<count> start = group(first);
     for (int p = 0; p < count; ++p) {
       wide |= notes_[p][first / set_groups] > most_narrow_weight;
       // What stands before the codes of the set.
       for (int32_t i = set_codes_at / line_bytes; i > 0; --i) start.ask(p, -i);
     }
     for (uint32_t g = first; g < first + set_groups && g < m_.groups; g += 2) {
-      const TokenGroup<count> groups[2] = {group(g), group(g + 1)};
+      const KeptGroup<count> groups[2] = {group(g), group(g + 1)};
       if (wide)
         add_wide_pair(groups);
       else
@@ -262,54 +187,28 @@ class TokenPanels {
     }
   }
 
-  /// Dense: sums of c * a, else of (2c - zh) * a, which may be too large.
-  [[gnu::always_inline]] static void find(const TokenGroup<count>& group, __m256i* sums) {
-    if (dense)
-      dense_codes<count>(group, sums);
-    else
-      kept_weights<count>(group, sums);
-  }
-
-  [[gnu::always_inline]] void add_pair(const TokenGroup<count>* groups) {
+  [[gnu::always_inline]] void add_pair(const KeptGroup<count>* groups) {
     __m256i found[2][count];
-    for (int k = 0; k < 2; ++k) {
-      find(groups[k], found[k]);
-      if (dense) {
-        for (int p = 0; p < count; ++p) found[k][p] = less_zeros(groups[k], p, found[k][p]);
-      }
-    }
+    for (int k = 0; k < 2; ++k) kept_weights<count>(groups[k], found[k]);
     for (int p = 0; p < count; ++p) {
       const uint8_t* scales = panels_[p] + groups[0].at.scales;
-      ScaleBytes& sums = sums_[p];
       ScaleBytes bytes;
       for (uint32_t h = 0; h < halves; ++h) {
         split_scales(load_256(scales + h * sizeof(__m256i)), bytes, h);
         const __m256i pairs = h == 0 ? _mm256_unpacklo_epi16(found[0][p], found[1][p])
                                      : _mm256_unpackhi_epi16(found[0][p], found[1][p]);
-        sums.high[h] = add_scaled(sums.high[h], pairs, bytes.high[h]);
-        sums.low[h] = add_scaled(sums.low[h], pairs, bytes.low[h]);
+        sums_[p].high[h] = add_scaled(sums_[p].high[h], pairs, bytes.high[h]);
+        sums_[p].low[h] = add_scaled(sums_[p].low[h], pairs, bytes.low[h]);
       }
     }
   }
 
-  /// From sums of c * a to sums of (2c - zh) * a, modulo 2^16.
-  static __m256i less_zeros(const TokenGroup<count>& group, int panel, __m256i sums) {
-    const __m256i zeros = _mm256_cvtepu8_epi16(load_as<__m128i>(group.zeros(panel)));
-    const __m256i part = _mm256_mullo_epi16(zeros, _mm256_set1_epi16(static_cast<int16_t>(group.sum)));
-    return _mm256_sub_epi16(_mm256_add_epi16(sums, sums), part);
-  }
-
   /// The same pair with weights of any size.
-  [[gnu::noinline]] void add_wide_pair(const TokenGroup<count>* groups) {
+  [[gnu::noinline]] void add_wide_pair(const KeptGroup<count>* groups) {
     begin_taking_out();
     for (int k = 0; k < 2; ++k) {
-      __m256i found[count];
-      if (dense) find(groups[k], found);
-      for (int p = 0; p < count; ++p) {
-        const WideSums wide =
-            dense ? wide_dense(found[p], groups[k].zeros(p), groups[k].sum) : wide_kept(groups[k], p);
-        add_wide(taken_out_[p], wide, panels_[p] + groups[0].at.scales, k);
-      }
+      for (int p = 0; p < count; ++p)
+        add_wide_sums(taken_out_[p], wide_kept(groups[k], p), panels_[p] + groups[0].at.scales, k);
     }
   }
 
