@@ -29,8 +29,8 @@ void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView&
   const BlockView block = packed_.view(kernels_, act, packing, matrix.groups, first, tokens, pool_);
   const OutputView rows = {output.data + first * output.stride, output.stride};
   const uint32_t panels = ceil_div(matrix.rows, panel_rows);
-  // Small enough to share the work evenly, large enough to read long runs of memory, and whole fours, which go
-  // side by side.
+  // Small enough to share the work evenly, large enough to read long runs of memory, and whole fours, which
+  // go side by side.
   const uint32_t grain = std::clamp(panels / (32 * pool_.threads()), 1u, 8u) * 4;
   pool_.loop(panels, grain, [&](uint32_t from, uint32_t to, uint32_t thread) {
     kernels_.product(matrix, block, from, to, rows, scratch_[thread]->data());

@@ -24,8 +24,8 @@ enum class Packing {
 struct Kernels {
   const char* name;
 
-  /// Brings panel `index`, which was just laid, into the level's own order and notes what it wants to know of its
-  /// sets of groups; null where all panels stay as they are laid.
+  /// Brings panel `index`, which was just laid, into the level's own order and notes what it wants to know of
+  /// its sets of groups; null where all panels stay as they are laid.
   void (*arrange)(const MatrixView& matrix, uint32_t index, uint8_t* panel, uint8_t* notes);
 
   /// Packing that `product` wants for a format and a number of tokens.

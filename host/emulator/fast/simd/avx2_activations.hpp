@@ -28,7 +28,8 @@ struct Arrangement<Avx2> {
   }
 
   static Packing packing(uint32_t format, uint32_t tokens) {
-    if (format == accel::weight_format::w2s24) return tokens == 1 ? Packing::kept_tables : Packing::sparse_biased;
+    if (format == accel::weight_format::w2s24)
+      return tokens == 1 ? Packing::kept_tables : Packing::sparse_biased;
     return common_packing<Avx2>(format, tokens);
   }
 

@@ -3,12 +3,13 @@
 #include "avx2_scaled_sums.hpp"
 
 /// \file
-/// Panels of 2:4 weights as AVX2 keeps them: a 16-bit word a row, so that a vector holds one quad's kept weights of
-/// all sixteen rows, whose nibbles find their activations in one table (avx2_kept_token.hpp). A group is eight
-/// vectors; vector v has quad 4c + v mod 2 (c is v div 2) in low nibbles and quad 4c + v mod 2 + 2 in high ones;
-/// byte k of a word is the kept weight k, its nibble as in panel.hpp. Words and zero-points are in an order of rows
-/// that interleaves of 16 bits put right: 0 to 3, 8 to 11, 4 to 7, 12 to 15. Scales lie in pairs of groups: for each
-/// row those of both. Of a set the largest magnitude of a weight (2c - zh) is noted.
+/// Panels of 2:4 weights as AVX2 keeps them: a 16-bit word a row, so that a vector holds one quad's kept
+/// weights of all sixteen rows, whose nibbles find their activations in one table (avx2_kept_token.hpp). A
+/// group is eight vectors; vector v has quad 4c + v mod 2 (c is v div 2) in low nibbles and quad 4c + v mod 2
+/// + 2 in high ones; byte k of a word is the kept weight k, its nibble as in panel.hpp. Words and zero-points
+/// are in an order of rows that interleaves of 16 bits put right: 0 to 3, 8 to 11, 4 to 7, 12 to 15. Scales
+/// lie in pairs of groups: for each row those of both. Of a set the largest magnitude of a weight (2c - zh)
+/// is noted.
 
 namespace accllm::emulator::fast {
 namespace {

@@ -3,10 +3,10 @@
 #include "avx2_activations.hpp"
 
 /// \file
-/// Panels of 2:4 weights times one token with AVX2. The nibble of a kept weight finds its activation in its quad's
-/// table, which all rows of four panels share: they lie far apart and go side by side, as a core reads distant
-/// streams faster than one. Of weights of magnitude 4 or less a group's sum fits 16 bits, with activations made
-/// positive 4 * 255 * 32 = 32,640. Sets of groups with larger ones take a longer way.
+/// Panels of 2:4 weights times one token with AVX2. The nibble of a kept weight finds its activation in its
+/// quad's table, which all rows of four panels share: they lie far apart and go side by side, as a core reads
+/// distant streams faster than one. Of weights of magnitude 4 or less a group's sum fits 16 bits, with
+/// activations made positive 4 * 255 * 32 = 32,640. Sets of groups with larger ones take a longer way.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -35,9 +35,9 @@ struct KeptGroup {
     return load_256(panels[panel] + at.codes + index * sizeof(__m256i));
   }
   const uint8_t* zeros(int panel) const { return panels[panel] + at.zeros; }
-  /// Asks for lines a short way ahead: into the first-level cache what the hardware, which follows four streams
-  /// better than one, has fetched into the second. (GCC takes calls of a function that only prefetches for
-  /// useless, unless it is inlined.)
+  /// Asks for lines a short way ahead: into the first-level cache what the hardware, which follows four
+  /// streams better than one, has fetched into the second. (GCC takes calls of a function that only
+  /// prefetches for useless, unless it is inlined.)
   [[gnu::always_inline]] void ask(int panel, int32_t line) const {
     constexpr int32_t ahead = 1024;
     _mm_prefetch(panels[panel] + at.codes + (line * int32_t{line_bytes} + ahead), _MM_HINT_T1);

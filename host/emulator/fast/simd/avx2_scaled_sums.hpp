@@ -3,9 +3,9 @@
 #include "avx2_sums.hpp"
 
 /// \file
-/// Sums over the groups of two-bit weights with AVX2. The high and the low byte of a group's scale multiply and
-/// widen its 16-bit sums in one instruction each, into two sums of 32 bits that are put together before they
-/// can overflow: products of 64 bits would take half as many instructions again.
+/// Sums over the groups of two-bit weights with AVX2. The high and the low byte of a group's scale multiply
+/// and widen its 16-bit sums in one instruction each, into two sums of 32 bits that are put together before
+/// they can overflow: products of 64 bits would take half as many instructions again.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -13,8 +13,8 @@ namespace {
 /// Halves of a panel, eight rows each.
 constexpr uint32_t halves = panel_rows / Avx2::lanes;
 
-/// The high and the low byte of scales, or what was summed up with them, a 32-bit lane a row. Scales are two a
-/// lane, for the two 16-bit sums that a row has.
+/// The high and the low byte of scales, or what was summed up with them, a 32-bit lane a row. Scales are two
+/// a lane, for the two 16-bit sums that a row has.
 struct ScaleBytes {
   __m256i high[halves];
   __m256i low[halves];
@@ -73,8 +73,7 @@ class PanelEnd {
       const __m256i exponents = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight));
       powers_[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponents, exponent_bias), 23));
     }
-    for (uint32_t i = 0; i < panel_rows; ++i)
-      biases_[i] = static_cast<double>(bias * m.weight_sums[row + i]);
+    for (uint32_t i = 0; i < panel_rows; ++i) biases_[i] = static_cast<double>(bias * m.weight_sums[row + i]);
   }
 
   /// `taken_out` may be null.

@@ -126,7 +126,9 @@ class Builder {
     d.words[field::matmul::format] = format;
     const MatrixShape m = matrix_shape(d, s_.weight_channels);
     // Zero-points near the middle of the codes, as quantizers choose them, a little off it, or anywhere.
-    const uint32_t spread = s_.dumps ? pick(random_, {3, 9, 17, 32}) : 3;
+    const uint32_t spread = !s_.dumps         ? 3
+                            : columns > 16000 ? pick(random_, {3, 3, 3, 9})
+                                              : pick(random_, {3, 9, 17, 32});
     for (auto& channel : memory.weight) {
       channel.resize(weight_end_ + m.beats);
       for (uint32_t b = 0; b < m.beats; ++b) {
@@ -166,7 +168,8 @@ class Builder {
   }
 
   void put_zero(Beat& beat, uint32_t low, uint32_t bits, uint32_t spread) {
-    const uint32_t code = (spread == 3 ? 2 : 0) + random_.below(s_.flat ? 1 : spread);
+    const uint32_t least = spread == 3 ? 2 : spread == 9 ? 1 : 0;
+    const uint32_t code = least + random_.below(s_.flat ? 1 : spread);
     // One by one, as entries lie across words.
     for (uint32_t bit = 0; bit < bits; ++bit) set_bits(beat, low + bit, 1, (code >> bit) & 1);
   }

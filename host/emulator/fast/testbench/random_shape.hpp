@@ -55,8 +55,13 @@ inline Shape random_shape(bench::Random& random) {
   s.layers = 1 + random.below(2);
   s.dumps = true;
   s.flat = random.below(4) == 0;
-  // Enough groups for sums to leave 32 bits.
+  // Enough groups for sums to leave 32 bits; few rows where those are many.
   if (s.flat && random.below(2) == 0) s.intermediate += 2000;
+  if (s.flat && random.below(3) == 0) {
+    s.hidden = 1 + random.below(20);
+    s.intermediate = 16700 + random.below(3000);
+    s.format = random.below(2);
+  }
   s.biased = random.below(2) == 0;
   return s;
 }
