@@ -29,9 +29,9 @@ void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView&
   const BlockView block = packed_.view(kernels_, act, packing, matrix.groups, first, tokens, pool_);
   const OutputView rows = {output.data + first * output.stride, output.stride};
   const uint32_t panels = ceil_div(matrix.rows, panel_rows);
-  // Small enough to share the work evenly, large enough to read long runs of memory, and whole fours, which
-  // go side by side.
-  const uint32_t grain = std::clamp(panels / (32 * pool_.threads()), 1u, 8u) * 4;
+  // A block's product of one panel takes long enough to be shared panel by panel. One token's reads long runs
+  // of memory, and whole fours of panels, which go side by side.
+  const uint32_t grain = block.tokens > 1 ? 1 : std::clamp(panels / (32 * pool_.threads()), 1u, 8u) * 4;
   pool_.loop(panels, grain, [&](uint32_t from, uint32_t to, uint32_t thread) {
     kernels_.product(matrix, block, from, to, rows, scratch_[thread]->data());
   });
@@ -124,8 +124,10 @@ uint32_t Engine::execute(const Ports& ports, const Descriptor& d, const Job& job
       silu_mul(d, first, job.tokens);
       break;
     case operation::add:
-      for (uint32_t t = first; t < job.tokens; ++t)
-        kernels_.add(act.x[t], act.y[t], d.field(field::add::length));
+      pool_.loop(job.tokens - first, 4, [&](uint32_t from, uint32_t to, uint32_t) {
+        for (uint32_t t = first + from; t < first + to; ++t)
+          kernels_.add(act.x[t], act.y[t], d.field(field::add::length));
+      });
       break;
     default:
       for (uint32_t t = first; t < job.tokens; ++t) dump(ports, d, t, act);

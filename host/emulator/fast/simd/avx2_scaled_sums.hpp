@@ -93,10 +93,12 @@ class PanelEnd {
       values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
                                 _mm256_mul_ps(scale, powers_[h]));
     }
-    if (rows_ == panel_rows)
-      std::memcpy(out, values, sizeof values);
-    else
+    // Whole vectors, where memcpy would move quarters of them.
+    if (rows_ == panel_rows) {
+      for (uint32_t h = 0; h < halves; ++h) _mm256_storeu_ps(out + h * Avx2::lanes, values[h]);
+    } else {
       std::memcpy(out, values, rows_ * sizeof(float));
+    }
   }
 
  private:
