@@ -102,13 +102,12 @@ template <int tokens, uint32_t count>
   // Straight-line code, in which sums stay in their registers.
 #pragma GCC unroll 16
   for (uint32_t v = 0; v < count; ++v) {
-    __m256i quads[tokens];
-    for (int t = 0; t < tokens; ++t)
-      quads[t] = broadcast_quad(activations + t * group_inputs + 4 * (first + v));
-    for (uint32_t h = 0; h < halves; ++h) {
-      const __m256i weights = group[h][first + v];
-      for (int t = 0; t < tokens; ++t)
-        sums[h][t] = v == 0 ? products(quads[t], weights) : add_products(sums[h][t], quads[t], weights);
+    __m256i weights[halves];
+    for (uint32_t h = 0; h < halves; ++h) weights[h] = load_once(&group[h][first + v]);
+    for (int t = 0; t < tokens; ++t) {
+      const __m256i quad = broadcast_quad(activations + t * group_inputs + 4 * (first + v));
+      for (uint32_t h = 0; h < halves; ++h)
+        sums[h][t] = v == 0 ? products(quad, weights[h]) : add_products(sums[h][t], quad, weights[h]);
     }
   }
 }

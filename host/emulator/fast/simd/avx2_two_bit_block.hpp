@@ -40,7 +40,7 @@ class TwoBitPanel {
       unpack_run<dense>(panel_, first, last, s_.run);
       weights_ += s_.run.most_weight * (last - first);
       if (weights_ > most_weights) flush();
-      ahead_ = RunAhead(m_, panel_, last, token_tiles(block_.tokens, Avx2::token_tile) * (last - first));
+      ahead_ = RunAhead(m_, panel_, last, tiles() * (last - first));
       add_tokens(first, last);
     }
     finish(output);
@@ -53,6 +53,18 @@ class TwoBitPanel {
   static constexpr uint32_t fitting(uint32_t count) { return most_product / (2 * count * most_activation); }
   static_assert(fitting(vectors) >= 4 && (dense ? fitting(vectors / 8) >= 31 : fitting(vectors / 2) >= 15));
 
+  /// Tokens to take next, whose sums stay in registers. Six dense ones load a weight seldomest, and leave no
+  /// one or two alone.
+  static constexpr uint32_t tile(uint32_t left) {
+    if (dense && (left >= 10 || left == 6)) return 6;
+    return left >= 4 ? 4 : 1;
+  }
+  uint32_t tiles() const {
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < block_.tokens; t += tile(block_.tokens - t)) ++count;
+    return count;
+  }
+
   void add_tokens(uint32_t first, uint32_t last) {
     const uint32_t weight = s_.run.most_weight;
     if (weight <= fitting(vectors)) return add_run<vectors>(first, last);
@@ -63,10 +75,18 @@ class TwoBitPanel {
 
   template <uint32_t count>
   void add_run(uint32_t first, uint32_t last) {
-    uint32_t t = 0;
-    for (; t + Avx2::token_tile <= block_.tokens; t += Avx2::token_tile)
-      add_tile<Avx2::token_tile, count>(first, last, t);
-    for (; t < block_.tokens; ++t) add_tile<1, count>(first, last, t);
+    for (uint32_t t = 0; t < block_.tokens; t += tile(block_.tokens - t)) {
+      switch (tile(block_.tokens - t)) {
+        case 6:
+          add_tile<dense ? 6 : 4, count>(first, last, t);
+          break;
+        case 4:
+          add_tile<4, count>(first, last, t);
+          break;
+        default:
+          add_tile<1, count>(first, last, t);
+      }
+    }
   }
 
   /// Adds the unpacked run for `tokens` tokens from `token` on, `count` vectors in 16 bits. A function of its
