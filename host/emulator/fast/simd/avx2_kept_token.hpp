@@ -6,15 +6,18 @@
 /// Panels of 2:4 weights times one token with AVX2. The nibble of a kept weight finds its activation in its
 /// quad's table, which all rows of four panels share: they lie far apart and go side by side, as a core reads
 /// distant streams faster than one. Of weights of magnitude 4 or less a group's sum fits 16 bits, with
-/// activations made positive 4 * 255 * 32 = 32,640. Sets of groups with larger ones take a longer way.
+/// activations made positive 4 * 255 * 32 = 32,640, and of 8 or less half a group's. Sets of groups with
+/// larger ones take a longer way.
 
 namespace accllm::emulator::fast {
 namespace {
 
+/// Largest weights of which a group's sum fits 16 bits, and half a group's.
 constexpr uint32_t most_narrow_weight = 4;
+constexpr uint32_t most_half_weight = 8;
 /// Groups whose sums times a byte add up in 32 bits.
-constexpr uint32_t narrow_groups = 256;
-static_assert(uint64_t{32640} * 255 * narrow_groups < uint64_t{1} << 31);
+constexpr uint32_t narrow_groups = 128;
+static_assert(uint64_t{2} * 32640 * 255 * narrow_groups < uint64_t{1} << 31);
 static_assert(narrow_groups % set_groups == 0);
 
 /// Keeps the order of additions, in which sums stay in their registers.
@@ -64,20 +67,22 @@ inline const uint8_t* pick_table(const uint8_t* tables, uint32_t vector, uint32_
   return tables + (vector / 2 * 4 + vector % 2 + 2 * nibble) * sizeof(__m128i);
 }
 
-/// Sums of weight * activation of a group's narrow weights.
-template <int count>
-[[gnu::always_inline]] inline void kept_weights(const KeptGroup<count>& group, __m256i* sums) {
+/// Sums of weight * activation of `parts` parts of a group's vectors.
+template <int parts, int count>
+[[gnu::always_inline]] inline void kept_weights(const KeptGroup<count>& group, __m256i (*part_sums)[count]) {
+  constexpr uint32_t part = group_vectors / parts;
   __m256i zeros[count];
   for (int p = 0; p < count; ++p) zeros[p] = spread_zeros(group.zeros(p));
 #pragma GCC unroll 8
   for (uint32_t v = 0; v < group_vectors; ++v) {
+    __m256i* sums = part_sums[v / part];
     const __m256i first = broadcast_table(pick_table(group.tables, v, 0));
     const __m256i second = broadcast_table(pick_table(group.tables, v, 1));
     for (int p = 0; p < count; ++p) {
       if (v % 2 == 0) group.ask(p, v / 2);
       const __m256i vector = group.vector(p, v);
       const __m256i products = kept_products<0>(vector, zeros[p], first);
-      sums[p] = v == 0 ? products : _mm256_add_epi16(sums[p], products);
+      sums[p] = v % part == 0 ? products : _mm256_add_epi16(sums[p], products);
       keep(sums[p]);
       sums[p] = _mm256_add_epi16(sums[p], kept_products<4>(vector, zeros[p], second));
       keep(sums[p]);
@@ -171,34 +176,40 @@ class KeptPanels {
   }
 
   void add_set(uint32_t first) {
-    bool wide = false;
+    uint32_t most = 0;
     const KeptGroup<count> start = group(first);
     for (int p = 0; p < count; ++p) {
-      wide |= notes_[p][first / set_groups] > most_narrow_weight;
+      const uint32_t noted = notes_[p][first / set_groups];
+      most = noted > most ? noted : most;
       // What stands before the codes of the set.
       for (int32_t i = set_codes_at / line_bytes; i > 0; --i) start.ask(p, -i);
     }
     for (uint32_t g = first; g < first + set_groups && g < m_.groups; g += 2) {
       const KeptGroup<count> groups[2] = {group(g), group(g + 1)};
-      if (wide)
-        add_wide_pair(groups);
+      if (most <= most_narrow_weight)
+        add_pair<1>(groups);
+      else if (most <= most_half_weight)
+        add_pair<2>(groups);
       else
-        add_pair(groups);
+        add_wide_pair(groups);
     }
   }
 
+  template <int parts>
   [[gnu::always_inline]] void add_pair(const KeptGroup<count>* groups) {
-    __m256i found[2][count];
-    for (int k = 0; k < 2; ++k) kept_weights<count>(groups[k], found[k]);
+    __m256i found[2][parts][count];
+    for (int k = 0; k < 2; ++k) kept_weights<parts, count>(groups[k], found[k]);
     for (int p = 0; p < count; ++p) {
       const uint8_t* scales = panels_[p] + groups[0].at.scales;
       ScaleBytes bytes;
       for (uint32_t h = 0; h < halves; ++h) {
         split_scales(load_256(scales + h * sizeof(__m256i)), bytes, h);
-        const __m256i pairs = h == 0 ? _mm256_unpacklo_epi16(found[0][p], found[1][p])
-                                     : _mm256_unpackhi_epi16(found[0][p], found[1][p]);
-        sums_[p].high[h] = add_scaled(sums_[p].high[h], pairs, bytes.high[h]);
-        sums_[p].low[h] = add_scaled(sums_[p].low[h], pairs, bytes.low[h]);
+        for (int i = 0; i < parts; ++i) {
+          const __m256i pairs = h == 0 ? _mm256_unpacklo_epi16(found[0][i][p], found[1][i][p])
+                                       : _mm256_unpackhi_epi16(found[0][i][p], found[1][i][p]);
+          sums_[p].high[h] = add_scaled(sums_[p].high[h], pairs, bytes.high[h]);
+          sums_[p].low[h] = add_scaled(sums_[p].low[h], pairs, bytes.low[h]);
+        }
       }
     }
   }
