@@ -7,7 +7,6 @@ import { moduleServices } from "./module-services.ts";
 import { runCli } from "./program.ts";
 
 const INTERRUPTED = 130;
-
 const controller = new AbortController();
 
 /** The first signal lets the verb end in order; a second one does not wait for it. */

@@ -103,10 +103,12 @@ void Pool::work(uint32_t thread) {
 }
 
 uint32_t wanted_threads() {
+  // Counting processors reads a file, and this is asked at every run.
+  static const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
   const char* text = std::getenv("ACCLLM_THREADS");
   const long wanted = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
   if (wanted >= 1 && wanted <= 256) return static_cast<uint32_t>(wanted);
-  return std::max(1u, std::thread::hardware_concurrency());
+  return cores;
 }
 
 }  // namespace accllm::emulator::fast

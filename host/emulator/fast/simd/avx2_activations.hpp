@@ -18,13 +18,15 @@ inline __m256i pick_tables(const int8_t* two_quads) {
   const __m256i places = _mm256_setr_epi8(0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3,  //
                                           4, 5, 4, 5, 4, 5, 4, 5, 6, 7, 6, 7, 6, 7, 6, 7);
   const __m256i eight = _mm256_set1_epi64x(load_as<int64_t>(two_quads));
-  return _mm256_add_epi8(_mm256_shuffle_epi8(eight, places), _mm256_set1_epi8(-128));
+  return _mm256_add_epi8(_mm256_shuffle_epi8(eight, places), __m256i(Avx2::fill_bytes(Avx2::bias)));
 }
 
 template <>
 struct Arrangement<Avx2> {
   static void arrange(const MatrixView& m, uint32_t index, uint8_t* panel, uint8_t* notes) {
-    if (m.format == accel::weight_format::w2s24) arrange_kept(m, index, panel, notes);
+    const bool kept = m.format == accel::weight_format::w2s24;
+    if (kept || m.format == accel::weight_format::w2) note_weights(m, index, panel, notes);
+    if (kept) arrange_kept(m, panel);
   }
 
   static Packing packing(uint32_t format, uint32_t tokens) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "avx2_notes.hpp"
 #include "avx2_scaled_sums.hpp"
 
 /// \file
@@ -8,8 +9,7 @@
 /// group is eight vectors; vector v has quad 4c + v mod 2 (c is v div 2) in low nibbles and quad 4c + v mod 2
 /// + 2 in high ones; byte k of a word is the kept weight k, its nibble as in panel.hpp. Words and zero-points
 /// are in an order of rows that interleaves of 16 bits put right: 0 to 3, 8 to 11, 4 to 7, 12 to 15. Scales
-/// lie in pairs of groups: for each row those of both. Of a set the largest magnitude of a weight (2c - zh)
-/// is noted.
+/// lie in pairs of groups: for each row those of both.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -17,11 +17,6 @@ namespace {
 constexpr uint32_t group_vectors = 8;
 constexpr size_t kept_group_bytes = group_vectors * sizeof(__m256i);
 static_assert(kept_group_bytes == chunks * line_bytes);
-
-/// The largest weight of each set of a panel.
-inline const uint8_t* panel_notes(const MatrixView& m, uint32_t index) {
-  return m.notes + size_t{index} * set_count(m.groups);
-}
 
 /// From a panel's rows in order to their order in words and back, by fours.
 inline __m128i reorder_rows(__m128i bytes) { return _mm_shuffle_epi32(bytes, 0xd8); }
@@ -44,32 +39,20 @@ inline void arrange_scales(uint8_t* scales) {
   store_as(scales + sizeof(__m256i), _mm256_unpackhi_epi16(first, second));
 }
 
-/// As Kernels::arrange.
-inline void arrange_kept(const MatrixView& m, uint32_t index, uint8_t* panel, uint8_t* notes) {
-  // What no weight needs: neither large nor, with a scale of 0, of any effect.
-  constexpr uint8_t middle = 3;
-  const uint32_t rows = m.rows - index * panel_rows;
+/// Brings a panel of 2:4 weights into this order. A group that is missing in the last set has scales of 0.
+inline void arrange_kept(const MatrixView& m, uint8_t* panel) {
   for (uint32_t first = 0; first < m.groups; first += set_groups) {
     const GroupPlace at = place_of(kept_group_bytes, first);
     const uint32_t groups = m.groups - first < set_groups ? m.groups - first : set_groups;
-    uint8_t most = 0;
-    for (uint32_t g = 0; g < set_groups; ++g) {
+    for (uint32_t g = 0; g < groups; ++g) {
       uint8_t* zeros = panel + at.zeros + g * panel_rows;
-      for (uint32_t r = g < groups ? rows : 0; r < panel_rows; ++r) zeros[r] = middle;
-      for (uint32_t r = 0; r < panel_rows; ++r) {
-        const auto weight = static_cast<uint8_t>(zeros[r] > 6 - zeros[r] ? zeros[r] : 6 - zeros[r]);
-        most = weight > most ? weight : most;
-      }
       store_as(zeros, reorder_rows(load_as<__m128i>(zeros)));
     }
-    notes[first / set_groups] = most;
     uint8_t* scales = panel + at.scales;
     constexpr size_t scale_bytes = panel_rows * sizeof(uint16_t);
     std::memset(scales + groups * scale_bytes, 0, (set_groups - groups) * scale_bytes);
     for (uint32_t g = 0; g < set_groups; g += 2) arrange_scales(scales + g * scale_bytes);
-    uint8_t* codes = panel + at.codes;
-    std::memset(codes + groups * kept_group_bytes, 0, (set_groups - groups) * kept_group_bytes);
-    for (uint32_t c = 0; c < groups * chunks; ++c) arrange_chunk(codes + c * line_bytes);
+    for (uint32_t c = 0; c < groups * chunks; ++c) arrange_chunk(panel + at.codes + c * line_bytes);
   }
 }
 

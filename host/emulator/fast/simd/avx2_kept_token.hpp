@@ -20,13 +20,6 @@ constexpr uint32_t narrow_groups = 128;
 static_assert(uint64_t{2} * 32640 * 255 * narrow_groups < uint64_t{1} << 31);
 static_assert(narrow_groups % set_groups == 0);
 
-/// Keeps the order of additions, in which sums stay in their registers.
-inline void keep(__m256i& sums) { asm volatile("" : "+x"(sums)); }
-
-inline __m256i broadcast_table(const uint8_t* table) {
-  return _mm256_broadcastsi128_si256(load_as<__m128i>(table));
-}
-
 /// A group of `count` panels, and its tables.
 template <int count>
 struct KeptGroup {
@@ -47,14 +40,18 @@ struct KeptGroup {
   }
 };
 
-/// Products of the kept weights in nibbles at bits `shift` and up with what they find.
-template <int shift>
-inline __m256i kept_products(__m256i vector, __m256i zeros, __m256i table) {
-  const __m256i nibbles = shift == 0 ? vector : _mm256_srli_epi16(vector, shift);
-  const __m256i index = _mm256_and_si256(nibbles, _mm256_set1_epi8(15));
-  const __m256i weights = _mm256_sub_epi8(_mm256_and_si256(nibbles, _mm256_set1_epi8(6)), zeros);
-  return _mm256_maddubs_epi16(_mm256_shuffle_epi8(table, index), weights);
-}
+/// Kept weights of a quad, and what they find.
+struct KeptQuad {
+  __m256i activations;
+  __m256i weights;
+
+  /// Of the low nibbles, or of the high ones; `table` is the quad's.
+  KeptQuad(__m256i vector, bool high, __m256i zeros, Avx2::U8 table) {
+    const __m256i nibbles = high ? _mm256_srli_epi16(vector, 4) : vector;
+    activations = __m256i(Avx2::pick(table, Avx2::U8(nibbles) & Avx2::fill_bytes(15)));
+    weights = _mm256_sub_epi8(_mm256_and_si256(nibbles, _mm256_set1_epi8(6)), zeros);
+  }
+};
 
 /// Zero-points of sixteen rows, for both weights of a word.
 inline __m256i spread_zeros(const uint8_t* zeros) {
@@ -62,9 +59,9 @@ inline __m256i spread_zeros(const uint8_t* zeros) {
   return _mm256_or_si256(words, _mm256_slli_epi16(words, 8));
 }
 
-/// Tables of the two quads of a 2:4 vector: those of its low nibbles and of its high ones.
-inline const uint8_t* pick_table(const uint8_t* tables, uint32_t vector, uint32_t nibble) {
-  return tables + (vector / 2 * 4 + vector % 2 + 2 * nibble) * sizeof(__m128i);
+/// The table of the quad in a vector's low nibbles, or in its high ones.
+inline Avx2::U8 pick_table(const uint8_t* tables, uint32_t vector, bool high) {
+  return Avx2::chunk(tables + (vector / 2 * 4 + vector % 2 + 2 * high) * sizeof(__m128i));
 }
 
 /// Sums of weight * activation of `parts` parts of a group's vectors.
@@ -76,16 +73,16 @@ template <int parts, int count>
 #pragma GCC unroll 8
   for (uint32_t v = 0; v < group_vectors; ++v) {
     __m256i* sums = part_sums[v / part];
-    const __m256i first = broadcast_table(pick_table(group.tables, v, 0));
-    const __m256i second = broadcast_table(pick_table(group.tables, v, 1));
+    const Avx2::U8 low_table = pick_table(group.tables, v, false);
+    const Avx2::U8 high_table = pick_table(group.tables, v, true);
     for (int p = 0; p < count; ++p) {
       if (v % 2 == 0) group.ask(p, v / 2);
       const __m256i vector = group.vector(p, v);
-      const __m256i products = kept_products<0>(vector, zeros[p], first);
-      sums[p] = v % part == 0 ? products : _mm256_add_epi16(sums[p], products);
-      keep(sums[p]);
-      sums[p] = _mm256_add_epi16(sums[p], kept_products<4>(vector, zeros[p], second));
-      keep(sums[p]);
+      const KeptQuad low(vector, false, zeros[p], low_table);
+      sums[p] = v % part == 0 ? products(low.activations, low.weights)
+                              : add_products(sums[p], low.activations, low.weights);
+      const KeptQuad high(vector, true, zeros[p], high_table);
+      sums[p] = add_products(sums[p], high.activations, high.weights);
     }
   }
 }
@@ -101,14 +98,14 @@ WideSums wide_kept(const KeptGroup<count>& group, int panel) {
   const __m256i zeros = spread_zeros(group.zeros(panel));
   __m256i low = _mm256_setzero_si256();
   __m256i high = _mm256_setzero_si256();
-  const auto add = [&](__m256i products) {
-    low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(products)));
-    high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(products, 1)));
-  };
   for (uint32_t v = 0; v < group_vectors; ++v) {
-    const __m256i vector = group.vector(panel, v);
-    add(kept_products<0>(vector, zeros, broadcast_table(pick_table(group.tables, v, 0))));
-    add(kept_products<4>(vector, zeros, broadcast_table(pick_table(group.tables, v, 1))));
+    for (int nibble = 0; nibble < 2; ++nibble) {
+      const KeptQuad quad(group.vector(panel, v), nibble == 1, zeros,
+                          pick_table(group.tables, v, nibble == 1));
+      const __m256i sums = products(quad.activations, quad.weights);
+      low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(sums)));
+      high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(sums, 1)));
+    }
   }
   return {{_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1), _mm256_castsi256_si128(high),
            _mm256_extracti128_si256(high, 1)}};
@@ -155,7 +152,7 @@ class KeptPanels {
       add_set(first);
     }
     for (int p = 0; p < count; ++p) {
-      const PanelEnd<Avx2::bias> end(m_, row(p));
+      const PanelEnd end(m_, row(p));
       const TakenOut* taken_out = taken_out_any_ ? &taken_out_[p] : nullptr;
       end.finish(sums_[p], taken_out, block_.scales[0], output + row(p));
     }

@@ -62,8 +62,7 @@ inline void take_out(ScaleBytes& sums, TakenOut& out) {
   sums = {};
 }
 
-/// The end of a panel's rows, as finish_rows. The activations were made larger by `bias`.
-template <int bias>
+/// The end of a panel's rows, as finish_rows. The activations were made larger by Avx2::bias.
 class PanelEnd {
  public:
   PanelEnd(const MatrixView& m, uint32_t row) : rows_(m.rows - row < panel_rows ? m.rows - row : panel_rows) {
@@ -73,7 +72,8 @@ class PanelEnd {
       const __m256i exponents = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight));
       powers_[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponents, exponent_bias), 23));
     }
-    for (uint32_t i = 0; i < panel_rows; ++i) biases_[i] = static_cast<double>(bias * m.weight_sums[row + i]);
+    for (uint32_t i = 0; i < panel_rows; ++i)
+      biases_[i] = static_cast<double>(Avx2::bias * m.weight_sums[row + i]);
   }
 
   /// `taken_out` may be null.
@@ -87,8 +87,7 @@ class PanelEnd {
         const uint32_t quarter = 2 * h + i;
         __m256d sum = joined.rows[i];
         if (taken_out != nullptr) sum = _mm256_add_pd(sum, taken_out->rows[quarter]);
-        if (bias != 0) sum = _mm256_sub_pd(sum, load_as<__m256d>(biases_ + 4 * quarter));
-        rounded[i] = _mm256_cvtpd_ps(sum);
+        rounded[i] = _mm256_cvtpd_ps(_mm256_sub_pd(sum, load_as<__m256d>(biases_ + 4 * quarter)));
       }
       values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
                                 _mm256_mul_ps(scale, powers_[h]));

@@ -26,17 +26,6 @@ struct UnpackedRun {
   uint32_t most_weight;
 };
 
-/// Magnitude that no 2c - zh exceeds.
-inline uint32_t most_weight(__m128i least_zeros, __m128i most_zeros) {
-  const __m128i six = _mm_set1_epi8(6);
-  const __m128i most = _mm_max_epu8(most_zeros, _mm_subs_epu8(six, least_zeros));
-  const __m128i pairs = _mm_max_epu8(most, _mm_srli_epi16(most, 8));
-  // The least of the complements.
-  return 255 - (static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_minpos_epu16(
-                    _mm_sub_epi16(_mm_set1_epi16(255), _mm_and_si128(pairs, _mm_set1_epi16(255)))))) &
-                255);
-}
-
 /// A dense group of a panel.
 inline void unpack_dense(const uint8_t* panel, uint32_t group, UnpackedGroup* out, ScaleBytes& scales) {
   const GroupPlace at = place_of(size_t{chunks} * line_bytes, group);
@@ -80,19 +69,14 @@ inline void unpack_kept(const uint8_t* panel, uint32_t group, UnpackedGroup* out
 
 /// Unpacks groups first .. last - 1 of a panel.
 template <bool dense>
-void unpack_run(const uint8_t* panel, uint32_t first, uint32_t last, UnpackedRun& out) {
-  __m128i least = _mm_set1_epi8(-1);
-  __m128i most = {};
+void unpack_run(const uint8_t* panel, const uint8_t* notes, uint32_t first, uint32_t last, UnpackedRun& out) {
+  out.most_weight = most_noted(notes, first, last);
   for (uint32_t g = first; g < last; ++g) {
-    const auto zeros = load_as<__m128i>(panel + place_of(size_t{chunks} * line_bytes, g).zeros);
-    least = _mm_min_epu8(least, zeros);
-    most = _mm_max_epu8(most, zeros);
     if (dense)
       unpack_dense(panel, g, out.vectors[g - first], out.scales[g - first]);
     else
       unpack_kept(panel, g, out.vectors[g - first], out.scales[g - first]);
   }
-  out.most_weight = most_weight(least, most);
 }
 
 /// `count` vectors of weights of a dense group, [halves], from `first` on.

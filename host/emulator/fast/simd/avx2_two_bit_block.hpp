@@ -28,6 +28,7 @@ class TwoBitPanel {
       : m_(m),
         block_(block),
         panel_(m.panels + index * m.panel_bytes),
+        notes_(panel_notes(m, index)),
         row_(index * panel_rows),
         s_(scratch) {}
 
@@ -37,7 +38,7 @@ class TwoBitPanel {
     for (uint32_t t = 0; t < block_.tokens; ++t) s_.sums[t] = {};
     for (uint32_t first = 0; first < m_.groups; first += run_groups) {
       const uint32_t last = m_.groups - first < run_groups ? m_.groups : first + run_groups;
-      unpack_run<dense>(panel_, first, last, s_.run);
+      unpack_run<dense>(panel_, notes_, first, last, s_.run);
       weights_ += s_.run.most_weight * (last - first);
       if (weights_ > most_weights) flush();
       ahead_ = RunAhead(m_, panel_, last, tiles() * (last - first));
@@ -124,7 +125,7 @@ class TwoBitPanel {
   }
 
   void finish(const OutputView& output) const {
-    const PanelEnd<Avx2::bias> end(m_, row_);
+    const PanelEnd end(m_, row_);
     for (uint32_t t = 0; t < block_.tokens; ++t) {
       const TakenOut* taken_out = flushed_ ? &s_.taken_out[t] : nullptr;
       end.finish(s_.sums[t], taken_out, block_.scales[t], output.data + t * output.stride + row_);
@@ -134,6 +135,7 @@ class TwoBitPanel {
   const MatrixView& m_;
   const BlockView& block_;
   const uint8_t* panel_;
+  const uint8_t* notes_;
   const uint32_t row_;
   TwoBitScratch& s_;
   RunAhead ahead_;
