@@ -51,7 +51,7 @@ class Heads {
     }
   }
 
-  /// The first token's first wave of queries, while the arrays multiply keys.
+  /// The first wave of queries of the first token that attends, while the arrays multiply keys.
   void prepare(const Descriptor& d, const Job& job) {
     const CacheShape c = cache_shape(d, C::kv_channels);
     if (d.has(flag::centered)) take_means(c);

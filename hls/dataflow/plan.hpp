@@ -35,16 +35,12 @@ inline uint32_t distance_count(const Descriptor& d, uint32_t last_position) {
   return last_position + 1 < span ? last_position + 1 : span;
 }
 
-/// Whether an attend descriptor has more queries than those that are made ahead: the first token's first
-/// wave.
+/// Whether an attend descriptor has more queries than those that are made ahead: the first wave of the first
+/// token that it works on.
 template <class C>
 bool more_than_prepared(const Descriptor& d, const Job& job) {
-  return job.tokens > 1 || Waves<C>(cache_shape(d, C::kv_channels), d.field(field::attend::heads)).count > 1;
-}
-
-/// First token of the block that a descriptor works on.
-inline uint32_t first_token(const Descriptor& d, const Job& job) {
-  return d.has(flag::head) ? job.first_logit : 0;
+  return job.tokens - first_token(d, job) > 1 ||
+         Waves<C>(cache_shape(d, C::kv_channels), d.field(field::attend::heads)).count > 1;
 }
 
 }  // namespace accel::dataflow

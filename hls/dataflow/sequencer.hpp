@@ -101,6 +101,8 @@ class Sequencer {
       const Descriptor d = descriptor(next);
       if (check(d) != status_code::ok) return;
       if (d.operation() == operation::attend) {
+        // Where no token's output is wanted nothing would take the queries.
+        if (first_token(d, job_) >= job_.tokens) return;
         means(d);
         if (distances_.load(d)) load_distances(d);
         keys.kind = EngineCommand::execute_beside;

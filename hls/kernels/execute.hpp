@@ -40,7 +40,8 @@ inline void dump(const Ports& ports, const Descriptor& d, uint32_t token, Activa
 inline uint32_t execute(const Ports& ports, const Descriptor& d, const Job& job, Chip& chip) {
   if (!valid_descriptor(d, ports.weight_channels)) return status_code::bad_descriptor;
   Activations& act = chip.act;
-  const uint32_t first = d.has(flag::head) ? job.first_logit : 0;
+  const uint32_t first = first_token(d, job);
+  if (first >= job.tokens) return status_code::ok;
   const Beat* records = ports.io + job.input_offset;
 
   if (d.operation() == operation::matmul) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "stage.hpp"
 
@@ -16,6 +17,17 @@
 
 #define ACCLLM_BOUNDED_STREAMS 1
 
+namespace sim {
+
+/// Names of streams that ended with elements that nobody had read; AMD's warns of them. In hardware they would
+/// be the first that the next run reads.
+inline std::vector<std::string>& left_over() {
+  static std::vector<std::string> names;
+  return names;
+}
+
+}  // namespace sim
+
 namespace hls {
 
 template <class T, int DEPTH = 0>
@@ -26,6 +38,9 @@ class stream {
 
   stream() = default;
   explicit stream(const char* name) : name_(name) {}
+  ~stream() {
+    if (!empty()) sim::left_over().push_back(name_);
+  }
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
 

@@ -31,6 +31,8 @@ struct Shape {
   uint32_t head_format;
   /// Whether queries, keys, values and the attention's output have a bias.
   bool biased;
+  /// Whether the last layer does for tokens before firstLogit no more than their keys and values.
+  bool ends_early;
 };
 
 class RandomJob {
@@ -53,26 +55,27 @@ class RandomJob {
     for (uint32_t layer = 0; layer < s.layers; ++layer) {
       add({op::norm, 0, float_table(s.hidden, 1.0f), s.hidden, accel::bits_of(1e-5f)});
       const uint32_t flags = s.biased ? uint32_t{accel::flag::biased} : 0;
+      const uint32_t wanted = s.ends_early && layer + 1 == s.layers ? uint32_t{accel::flag::head} : 0;
       const auto bias = [&](uint32_t rows) { return s.biased ? float_table(rows, 0.1f) : 0; };
-      matrix(op::matmul, flags, q_rows, s.hidden, s.formats[0], {buf::q, 0, bias(q_rows)});
+      matrix(op::matmul, flags | wanted, q_rows, s.hidden, s.formats[0], {buf::q, 0, bias(q_rows)});
       matrix(op::matmul, flags, kv_rows, s.hidden, s.formats[0], {buf::k, 0, bias(kv_rows)});
       matrix(op::matmul, flags, kv_rows, s.hidden, s.formats[0], {buf::v, 0, bias(kv_rows)});
       dump(buf::a, s.hidden);
       const uint32_t cache = cache_region(ring);
       const uint32_t means = float_table(kv_rows, 0.5f);
       add({op::rope_kv, s.flags, cache, s.kv_heads, s.head_dim, s.sinks, s.window, ring, means});
-      add({op::attend, s.flags, cache, s.kv_heads, s.head_dim, s.sinks, s.window, ring, means, s.heads,
-           accel::bits_of(0.1f), accel::bits_of(1.0f / 32767.0f / 8.0f), distances, distance_beats});
-      dump(buf::a, q_rows);
+      add({op::attend, s.flags | wanted, cache, s.kv_heads, s.head_dim, s.sinks, s.window, ring, means,
+           s.heads, accel::bits_of(0.1f), accel::bits_of(1.0f / 32767.0f / 8.0f), distances, distance_beats});
+      dump(buf::a, q_rows, wanted);
       dump(buf::k, kv_rows);
-      matrix(op::matmul, flags, s.hidden, q_rows, s.formats[1], {buf::y, 0, bias(s.hidden)});
-      add({op::add, 0, s.hidden});
-      add({op::norm, 0, float_table(s.hidden, 1.0f), s.hidden, accel::bits_of(1e-5f)});
-      matrix(op::matmul, 0, s.intermediate, s.hidden, s.formats[2], {buf::g});
-      matrix(op::matmul, 0, s.intermediate, s.hidden, s.formats[2], {buf::u});
-      add({op::silu_mul, 0, s.intermediate});
-      matrix(op::matmul, 0, s.hidden, s.intermediate, s.formats[3], {buf::y});
-      add({op::add, 0, s.hidden});
+      matrix(op::matmul, flags | wanted, s.hidden, q_rows, s.formats[1], {buf::y, 0, bias(s.hidden)});
+      add({op::add, wanted, s.hidden});
+      add({op::norm, wanted, float_table(s.hidden, 1.0f), s.hidden, accel::bits_of(1e-5f)});
+      matrix(op::matmul, wanted, s.intermediate, s.hidden, s.formats[2], {buf::g});
+      matrix(op::matmul, wanted, s.intermediate, s.hidden, s.formats[2], {buf::u});
+      add({op::silu_mul, wanted, s.intermediate});
+      matrix(op::matmul, wanted, s.hidden, s.intermediate, s.formats[3], {buf::y});
+      add({op::add, wanted, s.hidden});
       dump(buf::x, s.hidden);
     }
     add({op::norm, accel::flag::head, float_table(s.hidden, 1.0f), s.hidden, accel::bits_of(1e-5f)});
@@ -146,9 +149,9 @@ class RandomJob {
     commands_.push_back(beat);
   }
 
-  void dump(uint32_t name, uint32_t length) {
+  void dump(uint32_t name, uint32_t length, uint32_t flags = 0) {
     const uint32_t row_beats = accel::ceil_div(length + 1, accel::beat_words);
-    add({accel::operation::dump, 0, name, length, reserve(row_beats * accel::limit::block_tokens),
+    add({accel::operation::dump, flags, name, length, reserve(row_beats * accel::limit::block_tokens),
          row_beats});
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "dataflow/design.hpp"
@@ -46,13 +47,19 @@ inline void run_functional(RandomJob& job) {
 template <class C, class Numbers>
 void run_dataflow(RandomJob& job) {
   static const auto chip = std::make_unique<dataflow::EngineMemory<C>>();
-  const auto wires = std::make_unique<dataflow::Wires<C, Numbers>>();
+  auto wires = std::make_unique<dataflow::Wires<C, Numbers>>();
   std::vector<const Beat*> weights;
   std::vector<Beat*> kv;
   for (const std::vector<Beat>& channel : job.weights) weights.push_back(channel.data());
   for (std::vector<Beat>& channel : job.kv) kv.push_back(channel.data());
   const dataflow::Memories memory = {weights.data(), kv.data(), job.table.data(), job.io.data()};
   dataflow::run_job<C, Numbers>(memory, 0, *chip, *wires);
+#ifdef ACCLLM_BOUNDED_STREAMS
+  sim::left_over().clear();
+  wires.reset();
+  for (const std::string& stream : sim::left_over())
+    check(false, ("nothing is left in stream '" + stream + "'").c_str());
+#endif
 }
 
 }  // namespace bench

@@ -51,6 +51,8 @@ void run_model(const bench::Shape& shape, uint64_t seed) {
   bench::check(job.status_code() == status_code::ok, "prompt runs", job.status_code());
   job.job(1, 5, 0);
   compare<C, Numbers>(job, "token");
+  job.job(4, 6, 4);
+  compare<C, Numbers>(job, "block without logits");
   // Past the end of the window, across the end of the ring.
   job.job(3, shape.sinks + 2 * (shape.window + 15) - 1, 1);
   compare<C, Numbers>(job, "wrapped");
@@ -69,20 +71,26 @@ constexpr uint32_t both = flag::hadamard | flag::centered;
 int main() {
   using C = config::tiny;
   const bench::Shape shapes[] = {
-      {2, 1, 128, 192, 4, 2, 64, 2, 100, 4, 20, both, {0, 0, 0, 1}, 3, true},
-      {2, 1, 72, 80, 6, 1, 64, 1, 37, 3, 17, flag::centered, {1, 2, 3, 0}, 2, true},
-      {2, 1, 256, 320, 2, 2, 128, 1, 50, 0, 33, flag::hadamard, {0, 1, 2, 3}, 0, false},
-      {2, 1, 64, 64, 3, 3, 128, 1, 21, 1, 5, 0, {0, 0, 1, 1}, 1, false},
+      {2, 1, 128, 192, 4, 2, 64, 2, 100, 4, 20, both, {0, 0, 0, 1}, 3, true, true},
+      {2, 1, 72, 80, 6, 1, 64, 1, 37, 3, 17, flag::centered, {1, 2, 3, 0}, 2, true, true},
+      {2, 1, 256, 320, 2, 2, 128, 1, 50, 0, 33, flag::hadamard, {0, 1, 2, 3}, 0, false, false},
+      {2, 1, 64, 64, 3, 3, 128, 1, 21, 1, 5, 0, {0, 0, 1, 1}, 1, false, true},
   };
   uint64_t seed = 11;
   for (const bench::Shape& shape : shapes) run_model<C, NativeNumbers>(shape, seed++);
+  // One token's queries are one wave, and all made ahead.
+  bench::Shape one_wave = shapes[1];
+  one_wave.heads = 3;
+  run_model<C, NativeNumbers>(one_wave, seed++);
   bench::Shape shared = shapes[0];
   shared.kv_channels = 2;
   shared.kv_heads = 4;
+  shared.ends_early = false;
   run_model<SharedChannels, NativeNumbers>(shared, seed++);
   // Three heads of keys in waves of two: the last has one, and lanes without work.
   shared.heads = 6;
   shared.kv_heads = 3;
+  shared.ends_early = true;
   run_model<SharedChannels, NativeNumbers>(shared, seed++);
 #ifdef ACCLLM_AP_INT
   run_model<C, ExactNumbers>(shapes[0], seed++);

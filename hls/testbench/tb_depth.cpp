@@ -32,7 +32,7 @@ namespace {
 template <class C>
 std::string deadlock_of() {
   constexpr uint32_t flags = flag::hadamard | flag::centered;
-  bench::RandomJob job({2, 2, 128, 192, 4, 4, 64, 1, 64, 4, 40, flags, {0, 0, 0, 0}, 0, true}, 3);
+  bench::RandomJob job({2, 2, 128, 192, 4, 4, 64, 1, 64, 4, 40, flags, {0, 0, 0, 0}, 0, true, false}, 3);
   job.job(2, 60, 1);
   try {
     bench::run_dataflow<C, NativeNumbers>(job);

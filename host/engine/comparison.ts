@@ -13,7 +13,8 @@ export interface Script {
 
 /**
  * Runs a script on a traced session and on the reference, and compares bits after every block: all activations,
- * the logits of all of its tokens and the whole KV cache.
+ * the logits and the whole KV cache. Every second block runs as a prompt, where the window holds it: with the logits of
+ * its last token alone.
  * @returns the first difference in words, or undefined
  */
 export async function compareSequence(
@@ -25,16 +26,20 @@ export async function compareSequence(
   reference.reset();
   session.clearKv();
   session.startAt(script.start);
-  for (const block of script.blocks) {
+  const { sinks, window } = session.plan;
+  for (const [index, block] of script.blocks.entries()) {
     const first = session.position;
+    const asPrompt = index % 2 === 1 && block.length <= sinks + window;
+    const firstLogit = asPrompt ? block.length - 1 : 0;
     const expected = block.map((token, t) => {
       const entries: ReferenceEntry[] = [];
-      reference.step(token, first + t, { trace: (entry) => entries.push(entry) });
+      const wanted = t < firstLogit ? "cache" : "logits";
+      reference.step(token, first + t, { trace: (entry) => entries.push(entry), wanted });
       return entries;
     });
     let logits: Float32Array[];
     try {
-      logits = await session.logitsForAll(block, signal);
+      logits = asPrompt ? [await session.prefill(block, signal)] : await session.logitsForAll(block, signal);
     } catch (error) {
       if (!(error instanceof DeviceError) || error.code !== "NON_FINITE") throw error;
       return reference.nonFinite ? undefined : `the device met a number that is not finite at ${first}`;
@@ -43,7 +48,7 @@ export async function compareSequence(
     const trace = session.trace();
     for (let t = 0; t < block.length; t++) {
       const seen = trace.filter((entry) => entry.position === first + t);
-      const problem = compareToken(expected[t]!, seen, logits[t]!);
+      const problem = compareToken(expected[t]!, seen, logits[t - firstLogit]);
       if (problem !== undefined) return `position ${first + t}: ${problem}`;
     }
     const problem = compareKv(session, reference);
@@ -52,14 +57,15 @@ export async function compareSequence(
   return undefined;
 }
 
-/** Compares what one token left behind: the reference's entries end with the logits. */
+/** Compares what one token left behind: the reference's entries end with the logits, where those are wanted. */
 function compareToken(
   expected: readonly ReferenceEntry[],
   seen: readonly TraceEntry[],
-  logits: Float32Array,
+  logits: Float32Array | undefined,
 ): string | undefined {
-  if (seen.length + 1 !== expected.length) {
-    return `${expected.length - 1} activations in the reference, ${seen.length} from the device`;
+  const activations = expected.length - (logits === undefined ? 0 : 1);
+  if (seen.length !== activations) {
+    return `${activations} activations in the reference, ${seen.length} from the device`;
   }
   for (const [i, want] of expected.entries()) {
     const got = seen[i];
@@ -70,7 +76,8 @@ function compareToken(
     ) {
       return `${where} in the reference, ${got.operation} -> ${got.buffer} from the device`;
     }
-    const difference = differentBits(want.values, got?.values ?? logits);
+    const values = got?.values ?? logits;
+    const difference = values && differentBits(want.values, values);
     if (difference !== undefined) return `${where}, ${difference}`;
   }
   return undefined;

@@ -44,14 +44,17 @@ export interface ForwardPass {
   /** How many of them come before the last norm: what is in x then is the last layer's output. */
   readonly layersEnd: number;
   readonly dumps: readonly DumpPlace[];
+  /** How many of the dumps come before the last norm. */
+  readonly layersDumps: number;
   /** First beat of io behind the dumps. */
   readonly ioEnd: number;
 }
 
 /**
  * The descriptors of one pass over a block of tokens. They are the same for every block: tokens, positions and
- * angles are in the token records. With `dumpOffset`, a dump follows every descriptor that writes an activation
- * buffer.
+ * angles are in the token records. Of the last layer later tokens need nothing but keys and values, so the rest of it
+ * touches only tokens whose result is wanted. With `dumpOffset`, a dump follows every descriptor that writes an
+ * activation buffer.
  */
 export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: ForwardPlaces): ForwardPass {
   const { model } = header;
@@ -89,11 +92,11 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
   };
   const norm = (gainOffset: number, flags = 0) =>
     emit({ operation: "norm", flags, fields: { gainOffset, length: hidden, epsilonBits } }, "a", hidden);
-  const matmul = (tensor: ImageTensor, destination: ActivationBuffer, bias?: number) =>
+  const matmul = (tensor: ImageTensor, destination: ActivationBuffer, flags = 0, bias?: number) =>
     emit(
       {
         operation: "matmul",
-        flags: bias === undefined ? 0 : descriptorFlags.biased,
+        flags: flags | (bias === undefined ? 0 : descriptorFlags.biased),
         fields: {
           ...matrixFields(tensor),
           destination: activationBuffers[destination],
@@ -103,15 +106,16 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
       destination,
       tensor.rows,
     );
-  const biased = ({ matrix, bias }: BiasedTensor, destination: ActivationBuffer) =>
-    matmul(matrix, destination, bias);
-  const add = () => emit({ operation: "add", flags: 0, fields: { length: hidden } }, "x", hidden);
+  const biased = ({ matrix, bias }: BiasedTensor, destination: ActivationBuffer, flags = 0) =>
+    matmul(matrix, destination, flags, bias);
+  const add = (flags: number) => emit({ operation: "add", flags, fields: { length: hidden } }, "x", hidden);
 
   const { offset, rowBeats } = header.table.embedding;
   const embed = { tableOffset: offset, rowBeats, hidden, vocabulary: model.vocabSize };
   emit({ operation: "embed", flags: 0, fields: embed }, "x", hidden);
   tensors.layers.forEach((t, l) => {
     layer = l;
+    const wanted = l + 1 === tensors.layers.length ? descriptorFlags.head : 0;
     const cache = {
       kvOffset: l * kv.layerBeats,
       kvHeads: model.kvHeads,
@@ -122,7 +126,7 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
       meanOffset: t.keyMean,
     };
     norm(t.attentionGain);
-    biased(t.q, "q");
+    biased(t.q, "q", wanted);
     biased(t.k, "k");
     biased(t.v, "v");
     descriptors.push({ operation: "ropeKv", flags: kvFlags, fields: cache });
@@ -134,19 +138,20 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
       distanceOffset: places.distanceOffset,
       distanceBeats: places.distanceBeats,
     };
-    emit({ operation: "attend", flags: kvFlags, fields: attend }, "a", queries);
-    biased(t.o, "y");
-    add();
-    norm(t.mlpGain);
-    matmul(t.gate, "g");
-    matmul(t.up, "u");
+    emit({ operation: "attend", flags: kvFlags | wanted, fields: attend }, "a", queries);
+    biased(t.o, "y", wanted);
+    add(wanted);
+    norm(t.mlpGain, wanted);
+    matmul(t.gate, "g", wanted);
+    matmul(t.up, "u", wanted);
     const inner = model.intermediateSize;
-    emit({ operation: "siluMul", flags: 0, fields: { length: inner } }, "a", inner);
-    matmul(t.down, "y");
-    add();
+    emit({ operation: "siluMul", flags: wanted, fields: { length: inner } }, "a", inner);
+    matmul(t.down, "y", wanted);
+    add(wanted);
   });
   layer = undefined;
   const layersEnd = descriptors.length;
+  const layersDumps = dumps.length;
   norm(tensors.finalGain, descriptorFlags.head);
   const logits = { ioOffset: places.logitsOffset, rowBeats: places.logitsRowBeats };
   descriptors.push({
@@ -154,7 +159,7 @@ export function forwardPass(header: ImageHeader, tensors: ModelTensors, places: 
     flags: descriptorFlags.head,
     fields: { ...matrixFields(tensors.head), ...logits },
   });
-  return { descriptors, layersEnd, dumps, ioEnd };
+  return { descriptors, layersEnd, dumps, layersDumps, ioEnd };
 }
 
 /**

@@ -207,12 +207,8 @@ export class Session implements TokenSession {
       );
     }
     const { block, result } = last;
-    const { dumps } = this.plan.forward;
-    return readTrace(
-      this.#runner,
-      result === "logits" ? dumps : dumps.filter(({ headOnly }) => !headOnly),
-      block,
-    );
+    const { dumps, layersDumps } = this.plan.forward;
+    return readTrace(this.#runner, result === "logits" ? dumps : dumps.slice(0, layersDumps), block);
   }
 
   /** A copy of one layer's KV cache in one KV channel, as the device holds it. */

@@ -14,6 +14,11 @@ export interface JobShape {
   readonly firstLogit: number;
 }
 
+/** First token of the block that a descriptor works on; `tokens` where it has nothing to do. */
+export function firstToken({ flags }: Descriptor, { firstLogit }: JobShape): number {
+  return (flags & descriptorFlags.head) === 0 ? 0 : firstLogit;
+}
+
 export interface Channels {
   readonly weight: number;
   readonly kv: number;
@@ -85,8 +90,7 @@ export class DescriptorWork {
   next(descriptor: Descriptor): Work[] {
     const taken = takenAlong(this.#previous, descriptor);
     this.#previous = descriptor;
-    const head = (descriptor.flags & descriptorFlags.head) !== 0;
-    const first = head ? this.#job.firstLogit : 0;
+    const first = firstToken(descriptor, this.#job);
     const tokens = this.#job.tokens - first;
     return tokens === 0 ? [] : this.#work(descriptor, taken, first, tokens);
   }
@@ -127,7 +131,7 @@ export class DescriptorWork {
         return elementwise(fields.kvHeads * p.headCycles * p.ropeKvPasses);
       case "attend":
         this.#codesFrom = undefined;
-        return this.#attention(fields, (flags & descriptorFlags.centered) !== 0);
+        return this.#attention(fields, (flags & descriptorFlags.centered) !== 0, first);
       case "siluMul":
         this.#codesFrom = undefined;
         return elementwise((taken ? 0 : pass(fields.length, p.rowLanes)) + pass(fields.length));
@@ -139,13 +143,17 @@ export class DescriptorWork {
     }
   }
 
-  #attention(fields: Extract<Descriptor, { operation: "attend" }>["fields"], centered: boolean): Work[] {
+  #attention(
+    fields: Extract<Descriptor, { operation: "attend" }>["fields"],
+    centered: boolean,
+    first: number,
+  ): Work[] {
     const p = this.#p;
     const { heads, kvHeads, headDim, sinks, ring } = fields;
     const wave = waves(heads, kvHeads, p.attentionLanes, this.#channels.kv);
     const codes = blockBeats(headDim) - 1;
-    return Array.from({ length: this.#job.tokens }, (_, t): Work => {
-      const blocks = readBlocks(this.#job.position + t, sinks, ring);
+    return Array.from({ length: this.#job.tokens - first }, (_, i): Work => {
+      const blocks = readBlocks(this.#job.position + first + i, sinks, ring);
       return {
         kind: "attention",
         keyBeats: wave.count * blocks * (codes + 1),
@@ -156,7 +164,7 @@ export class DescriptorWork {
         exponentials: wave.count * blocks * kvBlockSlots,
         before: wave.lanes * p.headCycles * p.queryPasses,
         behind: wave.lanes * p.headCycles * p.outputPasses + Math.ceil((heads * headDim) / p.floatLanes),
-        ahead: t === 0,
+        ahead: i === 0,
       };
     });
   }

@@ -27,7 +27,7 @@ export type Work =
       /** Float units before the keys and behind the values. */
       readonly before: number;
       readonly behind: number;
-      /** The job's first token, whose queries are made before k and v. */
+      /** The descriptor's first token, whose queries are made before k and v. */
       readonly ahead: boolean;
     }
   | { readonly kind: "elementwise"; readonly before: number };

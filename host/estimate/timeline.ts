@@ -8,6 +8,7 @@ import {
   blockBeats,
   type Channels,
   DescriptorWork,
+  firstToken,
   formatOf,
   type JobShape,
   readBlocks,
@@ -93,17 +94,17 @@ function secondBankShare(descriptor: Descriptor, job: JobShape, p: TimingParamet
   if (descriptor.operation !== "matmul" && descriptor.operation !== "logits") return 0;
   if (p.arrayBanks === 1) return 0;
   const { sparse } = weightFormats[formatOf(descriptor.fields.format)];
-  const tokens = descriptor.operation === "logits" ? job.tokens - job.firstLogit : job.tokens;
+  const tokens = job.tokens - firstToken(descriptor, job);
+  if (tokens === 0) return 0;
   const turns = turnsOf(sparse, tokens, p);
   const all = (sparse ? 1 : 2) * tokens;
   return Math.max(0, all - turns) / (turns * (p.arrayBanks - 1));
 }
 
 /** Clocks in which finished rows leave, four of one token or two in each. */
-function finishedRows({ operation, fields }: Descriptor, job: JobShape): number {
-  if (operation !== "matmul" && operation !== "logits") return 0;
-  const tokens = operation === "logits" ? job.tokens - job.firstLogit : job.tokens;
-  return Math.ceil(fields.rows / tileRows) * tokens;
+function finishedRows(descriptor: Descriptor, job: JobShape): number {
+  if (descriptor.operation !== "matmul" && descriptor.operation !== "logits") return 0;
+  return Math.ceil(descriptor.fields.rows / tileRows) * (job.tokens - firstToken(descriptor, job));
 }
 
 function addBusy(
@@ -136,7 +137,7 @@ function writtenBeats(headDim: number): number {
 }
 
 function addTraffic(
-  { operation, fields }: Descriptor,
+  descriptor: Descriptor,
   job: JobShape,
   work: readonly Work[],
   channels: Channels,
@@ -144,15 +145,17 @@ function addTraffic(
   bytes: Record<keyof Timeline["bytes"], number>,
   products: Record<keyof Timeline["products"], number>,
 ): void {
+  const { operation, fields } = descriptor;
+  const first = firstToken(descriptor, job);
   if (operation === "matmul" || operation === "logits") {
     const [item] = work;
     if (item?.kind !== "matrix") return;
     const { planes, sparse } = weightFormats[formatOf(fields.format)];
     const kept = fields.rows * fields.columns * (sparse ? 0.5 : 1);
     bytes.weights += item.beats * channels.weight * beatBytes;
-    products.plane += kept * planes * (operation === "logits" ? job.tokens - job.firstLogit : job.tokens);
+    products.plane += kept * planes * (job.tokens - first);
   } else if (operation === "attend") {
-    for (let t = 0; t < job.tokens; t++) {
+    for (let t = first; t < job.tokens; t++) {
       const keys = attendedKeys(job.position + t, fields.sinks, fields.window);
       const blocks = readBlocks(job.position + t, fields.sinks, fields.ring);
       const { rounds } = waves(fields.heads, fields.kvHeads, parameters.attentionLanes, channels.kv);
@@ -160,7 +163,7 @@ function addTraffic(
       products.attention += 2 * keys * fields.heads * fields.headDim;
     }
   } else if (operation === "ropeKv") {
-    bytes.kvWritten += job.tokens * 2 * fields.kvHeads * writtenBeats(fields.headDim) * beatBytes;
+    bytes.kvWritten += (job.tokens - first) * 2 * fields.kvHeads * writtenBeats(fields.headDim) * beatBytes;
   }
 }
 

@@ -34,7 +34,7 @@ describe.skipIf(!emulatorBuilt).each(ENGINES)("hidden states on the %s engine (n
         const outputs: TraceEntry[] = [];
         reference.step(id, position, {
           trace: (entry) => entry.operation === "add" && outputs.push(entry),
-          logits: false,
+          wanted: "output",
         });
         return rmsNorm(outputs.at(-1)!.values, model.gain("model.norm.weight"), model.config.rmsNormEps);
       });
@@ -60,9 +60,19 @@ describe.skipIf(!emulatorBuilt).each(ENGINES)("hidden states on the %s engine (n
       expect(quantized[i]!.values).toEqual(Float32Array.of(scale, ...codes));
     });
     // What was not run is not in the trace.
-    expect(session.trace().some(({ layer, operation }) => layer === undefined && operation === "norm")).toBe(
-      false,
-    );
+    const norms = () =>
+      session.trace().filter(({ layer, operation }) => layer === undefined && operation === "norm");
+    expect(norms()).toEqual([]);
+    session.reset();
+    expect(await session.hiddenStates(ids.slice(0, 16), 13)).toEqual(states.slice(13));
+    expect(norms()).toEqual([]);
+    const lastLayer = session.trace().filter(({ layer }) => layer === 1);
+    const positions = (of: (entry: (typeof lastLayer)[number]) => boolean) =>
+      lastLayer.filter(of).map(({ position }) => position);
+    expect(positions(({ buffer }) => buffer === "v")).toEqual([...Array(16).keys()]);
+    expect(positions(({ operation }) => operation === "attend")).toEqual([13, 14, 15]);
+    // Both additions.
+    expect(positions(({ buffer }) => buffer === "x")).toEqual([13, 14, 15, 13, 14, 15]);
     await session.close();
   });
 

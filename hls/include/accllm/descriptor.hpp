@@ -49,6 +49,11 @@ inline Job load_job(const Beat& beat) {
   return job;
 }
 
+/// First token of the block that a descriptor works on; job.tokens where it has nothing to do.
+inline uint32_t first_token(const Descriptor& d, const Job& job) {
+  return d.has(flag::head) ? job.first_logit : 0;
+}
+
 /// Shape of a matrix in the weight channels (quant/format/weight-layout.ts).
 struct MatrixShape {
   uint32_t offset;

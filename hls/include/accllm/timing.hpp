@@ -76,8 +76,8 @@ class Schedule {
   uint64_t cycles(const Descriptor& d, const Job& job, const Ports& ports) {
     const uint64_t before = end_;
     if (end_ == 0) end_ = parameter::job_latency;
-    const uint32_t items = d.operation() == operation::attend ? job.tokens : 1;
-    for (uint32_t token = 0; token < items; ++token) advance(work_.next(d, job, token, ports));
+    const uint32_t items = WorkOfJob::items(d, job);
+    for (uint32_t item = 0; item < items; ++item) advance(work_.next(d, job, item, ports));
     return end_ - before;
   }
 

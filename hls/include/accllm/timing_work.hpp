@@ -35,7 +35,7 @@ struct Work {
   /// Float units: before the keys and behind the values in attention; elementwise work is all `before`.
   uint64_t before = 0;
   uint64_t behind = 0;
-  /// Attention of the job's first token, whose queries are made before k and v.
+  /// Attention of the descriptor's first token, whose queries are made before k and v.
   bool ahead = false;
 };
 
@@ -83,15 +83,21 @@ inline Work attention(const Descriptor& d, uint64_t slots, uint32_t channels, bo
 /// Work of the descriptors of one job in their order.
 class WorkOfJob {
  public:
-  /// Work of the next descriptor for one token (attention) or for the whole job (all others). To be told of
-  /// each descriptor once: `token` counts within it.
-  Work next(const Descriptor& d, const Job& job, uint32_t token, const Ports& ports) {
-    if (token == 0) {
+  /// Pieces of a descriptor's work: in attention one a token, else one.
+  static uint32_t items(const Descriptor& d, const Job& job) {
+    if (d.operation() != operation::attend) return 1;
+    return std::max<uint32_t>(1, job.tokens - first_token(d, job));
+  }
+
+  /// Work of a piece of the next descriptor; `item` counts within it, and each descriptor's are told in
+  /// order.
+  Work next(const Descriptor& d, const Job& job, uint32_t item, const Ports& ports) {
+    if (item == 0) {
       taken_ = taken_along(d);
       previous_ = d;
       there_is_previous_ = true;
     }
-    const uint64_t first = d.has(flag::head) ? job.first_logit : 0;
+    const uint32_t first = first_token(d, job);
     const uint64_t tokens = job.tokens - first;
     if (tokens == 0) return {};
     switch (d.operation()) {
@@ -113,11 +119,10 @@ class WorkOfJob {
                            parameter::rope_kv_passes);
       case operation::attend: {
         codes_held_ = false;
-        const Beat& record = ports.io[job.input_offset + token * job.input_stride];
+        const Beat& record = ports.io[job.input_offset + (first + item) * job.input_stride];
         const uint64_t position = get_word(record, token_field::position);
         const CacheShape c = cache_shape(d, ports.kv_channels);
-        return attention(d, std::min<uint64_t>(position + 1, c.sinks + c.ring), ports.kv_channels,
-                         token == 0);
+        return attention(d, std::min<uint64_t>(position + 1, c.sinks + c.ring), ports.kv_channels, item == 0);
       }
       case operation::silu_mul: {
         const uint64_t length = d.field(field::silu_mul::length);

@@ -92,7 +92,7 @@ uint32_t Engine::embed(const Ports& ports, const Descriptor& d, const Job& job, 
 }
 
 uint32_t Engine::execute(const Ports& ports, const Descriptor& d, const Job& job) {
-  const uint32_t first = d.has(flag::head) ? job.first_logit : 0;
+  const uint32_t first = first_token(d, job);
   if (first >= job.tokens) return status_code::ok;
   switch (d.operation()) {
     case operation::embed:

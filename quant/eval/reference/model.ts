@@ -49,8 +49,11 @@ export interface TraceEntry {
 
 export interface StepOptions {
   readonly trace?: (entry: TraceEntry) => void;
-  /** False skips the last norm and the logits; default true. */
-  readonly logits?: boolean;
+  /**
+   * What is wanted of the token: its logits (default), the last layer's output, or no more than what later tokens need,
+   * its keys and values.
+   */
+  readonly wanted?: "logits" | "output" | "cache";
 }
 
 interface Layer {
@@ -110,25 +113,31 @@ export class ReferenceModel {
   /**
    * Runs one token through the model.
    * @param position counts from 0; the tokens of a sequence come in order.
-   * @returns vocabSize logits, or undefined with `logits: false`.
+   * @returns vocabSize logits, or undefined where they are not wanted.
    * @throws UsageError for a token outside the vocabulary.
    */
   step(token: number, position: number, options: StepOptions = {}): Float32Array | undefined {
     const { config } = this.#spec;
+    const { trace, wanted = "logits" } = options;
     if (!Number.isInteger(token) || token < 0 || token >= config.vocabSize) {
       throw new UsageError("TOKEN_RANGE", `Token ${token} is not in the vocabulary of ${config.vocabSize}.`);
     }
-    const run = new TokenRun(options.trace, undefined);
+    const run = new TokenRun(trace, undefined);
     let x: Float32Array = Float32Array.from(this.#spec.embeddingRow(token), fromFloat16);
     run.put("embed", "x", x);
     const context = this.#attendContext(position);
     this.#layers.forEach((layer, index) => {
-      const inLayer = new TokenRun(options.trace, index);
-      x = this.#attention(inLayer, layer, x, context);
-      x = this.#mlp(inLayer, layer, x);
+      const inLayer = new TokenRun(trace, index);
+      const a = inLayer.quantize("norm", rmsNorm(x, layer.attentionGain, config.rmsNormEps));
+      if (wanted === "cache" && index + 1 === config.layers) {
+        this.#writeKv(inLayer, layer, a, context);
+      } else {
+        x = this.#attention(inLayer, layer, x, a, context);
+        x = this.#mlp(inLayer, layer, x);
+      }
       this.#nonFinite ||= inLayer.nonFinite;
     });
-    if (options.logits === false) return undefined;
+    if (wanted !== "logits") return undefined;
     const a = run.quantize("norm", rmsNorm(x, this.#finalGain, config.rmsNormEps));
     this.#nonFinite ||= run.nonFinite;
     return run.put("logits", "logits", matmul(this.#head, a.codes, a.scale));
@@ -149,21 +158,27 @@ export class ReferenceModel {
     };
   }
 
-  #attention(run: TokenRun, layer: Layer, x: Float32Array, context: AttendContext): Float32Array {
-    const { q, k, v, o } = layer.matrices;
-    const a = run.quantize("norm", rmsNorm(x, layer.attentionGain, this.#spec.config.rmsNormEps));
+  #attention(
+    run: TokenRun,
+    layer: Layer,
+    x: Float32Array,
+    a: Activations,
+    context: AttendContext,
+  ): Float32Array {
+    const { q, o } = layer.matrices;
     const queries = run.put("matmul", "q", matmul(q, a.codes, a.scale, q.bias));
-    const keys = run.put("matmul", "k", matmul(k, a.codes, a.scale, k.bias));
-    const values = run.put("matmul", "v", matmul(v, a.codes, a.scale, v.bias));
-    this.#writeKv(run, layer, keys, values, context);
+    this.#writeKv(run, layer, a, context);
     const mixed = run.quantize("attend", this.#attend(run, layer, queries, context));
     const y = run.put("matmul", "y", matmul(o, mixed.codes, mixed.scale, o.bias));
     return run.put("add", "x", add(x, y));
   }
 
-  /** docs/numerics.md, "ropeKv". */
-  #writeKv(run: TokenRun, layer: Layer, k: Float32Array, v: Float32Array, context: AttendContext): void {
+  /** Keys and values of the token into the cache: docs/numerics.md, "ropeKv". */
+  #writeKv(run: TokenRun, layer: Layer, a: Activations, context: AttendContext): void {
     const { kvHeads, headDim } = this.#spec.config;
+    const { matrices } = layer;
+    const k = run.put("matmul", "k", matmul(matrices.k, a.codes, a.scale, matrices.k.bias));
+    const v = run.put("matmul", "v", matmul(matrices.v, a.codes, a.scale, matrices.v.bias));
     for (let head = 0; head < kvHeads; head++) {
       const from = head * headDim;
       const mean = layer.keyMean?.subarray(from, from + headDim);

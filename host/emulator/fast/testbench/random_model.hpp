@@ -181,24 +181,26 @@ class Builder {
     dump(buffer::x, s_.hidden, 0);
     const uint32_t distances = place_halves(s_.sinks + s_.window, s_.head_dim, false);
     for (uint32_t layer = 0; layer < s_.layers; ++layer) {
-      attention(distances);
-      feed_forward(layer + 1 == s_.layers ? uint32_t{flag::head} : 0);
+      const uint32_t wanted = s_.ends_early && layer + 1 == s_.layers ? uint32_t{flag::head} : 0;
+      attention(distances, wanted);
+      feed_forward(wanted);
     }
     norm(flag::head);
     matrix(operation::logits, flag::head, s_.vocabulary, s_.hidden, 0);
     finish();
   }
 
-  void attention(uint32_t distances) {
+  /// `wanted`: flags of what comes behind the keys and values.
+  void attention(uint32_t distances, uint32_t wanted) {
     const uint32_t q = s_.heads * s_.head_dim;
     const uint32_t k = s_.kv_heads * s_.head_dim;
     const uint32_t flags =
         (s_.hadamard ? uint32_t{flag::hadamard} : 0) | (s_.centered ? uint32_t{flag::centered} : 0);
     norm(0);
-    matrix(operation::matmul, 0, q, s_.hidden, buffer::q, s_.biased);
+    matrix(operation::matmul, wanted, q, s_.hidden, buffer::q, s_.biased);
     matrix(operation::matmul, 0, k, s_.hidden, buffer::k, s_.biased);
     matrix(operation::matmul, 0, k, s_.hidden, buffer::v, s_.biased);
-    dump(buffer::q, q, 0);
+    dump(buffer::q, q, wanted);
     dump(buffer::k, k, 0);
     dump(buffer::v, k, 0);
     const uint32_t means = place_floats(k, 0.0f, 2.0f);
@@ -210,23 +212,24 @@ class Builder {
     for (auto& channel : memory.kv)
       channel.resize(at + cache_shape(cache, s_.kv_channels).layer_beats, zero_beat());
     command({operation::rope_kv, flags, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means});
-    command({operation::attend, flags, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring, means,
-             s_.heads, bits_of(scale), bits_of(scale / 32767.0f), distances, ceil_div(s_.head_dim, 32)});
-    dump(buffer::a, q, 0);
-    matrix(operation::matmul, 0, s_.hidden, q, buffer::y, s_.biased);
-    dump(buffer::y, s_.hidden, 0);
-    command({operation::add, 0, s_.hidden});
+    command({operation::attend, flags | wanted, at, s_.kv_heads, s_.head_dim, s_.sinks, s_.window, s_.ring,
+             means, s_.heads, bits_of(scale), bits_of(scale / 32767.0f), distances,
+             ceil_div(s_.head_dim, 32)});
+    dump(buffer::a, q, wanted);
+    matrix(operation::matmul, wanted, s_.hidden, q, buffer::y, s_.biased);
+    dump(buffer::y, s_.hidden, wanted);
+    command({operation::add, wanted, s_.hidden});
   }
 
-  void feed_forward(uint32_t head) {
-    norm(0);
-    matrix(operation::matmul, 0, s_.intermediate, s_.hidden, buffer::g);
-    matrix(operation::matmul, 0, s_.intermediate, s_.hidden, buffer::u);
-    command({operation::silu_mul, 0, s_.intermediate});
-    dump(buffer::g, s_.intermediate, 0);
-    dump(buffer::a, s_.intermediate, 0);
-    matrix(operation::matmul, head, s_.hidden, s_.intermediate, buffer::y);
-    command({operation::add, head, s_.hidden});
+  void feed_forward(uint32_t wanted) {
+    norm(wanted);
+    matrix(operation::matmul, wanted, s_.intermediate, s_.hidden, buffer::g);
+    matrix(operation::matmul, wanted, s_.intermediate, s_.hidden, buffer::u);
+    command({operation::silu_mul, wanted, s_.intermediate});
+    dump(buffer::g, s_.intermediate, wanted);
+    dump(buffer::a, s_.intermediate, wanted);
+    matrix(operation::matmul, wanted, s_.hidden, s_.intermediate, buffer::y);
+    command({operation::add, wanted, s_.hidden});
     dump(buffer::x, s_.hidden, 0);
   }
 

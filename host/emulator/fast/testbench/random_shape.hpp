@@ -24,6 +24,8 @@ struct Shape {
   /// Fixed for all matrices, or 4 for a random one each.
   uint32_t format;
   uint32_t layers;
+  /// Whether the last layer does for tokens before firstLogit no more than their keys and values.
+  bool ends_early;
   /// Whether every activation is dumped.
   bool dumps;
   /// Whether all bits of all weights are ones and embeddings and gains the same: every activation is then 127
@@ -53,6 +55,7 @@ inline Shape random_shape(bench::Random& random) {
   s.centered = random.below(2) == 0;
   s.format = random.below(5);
   s.layers = 1 + random.below(2);
+  s.ends_early = random.below(3) != 0;
   s.dumps = true;
   s.flat = random.below(4) == 0;
   // Enough groups for sums to leave 32 bits; few rows where those are many.

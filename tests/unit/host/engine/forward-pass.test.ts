@@ -18,19 +18,19 @@ describe("forwardPass", () => {
     expect(listing({ sinks: 2, window: 30 })).toEqual([
       "embed tableOffset=0 rowBeats=1 hidden=20 vocabulary=33",
       "norm gainOffset=33 length=20 epsilon=0.00001",
-      "matmul weightOffset=0 rows=32 columns=20 format=w2 destination=q beats=9 biasOffset=0",
+      "matmul flags=head weightOffset=0 rows=32 columns=20 format=w2 destination=q beats=9 biasOffset=0",
       "matmul weightOffset=9 rows=16 columns=20 format=w2 destination=k beats=5 biasOffset=0",
       "matmul weightOffset=14 rows=16 columns=20 format=w2 destination=v beats=5 biasOffset=0",
       "ropeKv flags=hadamard+centered kvOffset=0 kvHeads=2 headDim=8 sinks=2 window=30 ring=45 meanOffset=37",
-      "attend flags=hadamard+centered kvOffset=0 kvHeads=2 headDim=8 sinks=2 window=30 ring=45 meanOffset=37 heads=4 scoreScale=0.044194173 meanScale=0.000010789922 distanceOffset=40 distanceBeats=1",
-      "matmul weightOffset=19 rows=20 columns=32 format=w2 destination=y beats=7 biasOffset=0",
-      "add length=20",
-      "norm gainOffset=35 length=20 epsilon=0.00001",
-      "matmul weightOffset=26 rows=36 columns=20 format=w2 destination=g beats=11 biasOffset=0",
-      "matmul weightOffset=37 rows=36 columns=20 format=w2 destination=u beats=11 biasOffset=0",
-      "siluMul length=36",
-      "matmul weightOffset=48 rows=20 columns=36 format=w2 destination=y beats=7 biasOffset=0",
-      "add length=20",
+      "attend flags=head+hadamard+centered kvOffset=0 kvHeads=2 headDim=8 sinks=2 window=30 ring=45 meanOffset=37 heads=4 scoreScale=0.044194173 meanScale=0.000010789922 distanceOffset=40 distanceBeats=1",
+      "matmul flags=head weightOffset=19 rows=20 columns=32 format=w2 destination=y beats=7 biasOffset=0",
+      "add flags=head length=20",
+      "norm flags=head gainOffset=35 length=20 epsilon=0.00001",
+      "matmul flags=head weightOffset=26 rows=36 columns=20 format=w2 destination=g beats=11 biasOffset=0",
+      "matmul flags=head weightOffset=37 rows=36 columns=20 format=w2 destination=u beats=11 biasOffset=0",
+      "siluMul flags=head length=36",
+      "matmul flags=head weightOffset=48 rows=20 columns=36 format=w2 destination=y beats=7 biasOffset=0",
+      "add flags=head length=20",
       "norm flags=head gainOffset=38 length=20 epsilon=0.00001",
       // io: job, 3 beats of status, 16 records of 2 beats, then the logits.
       "logits flags=head weightOffset=55 rows=33 columns=20 format=w2 ioOffset=36 beats=11 rowBeats=3",
@@ -47,11 +47,27 @@ describe("forwardPass", () => {
   it("adds biases to the rows of q, k and v where the model has them", () => {
     const lines = listing({ biased: true });
     const biases = lines.flatMap(
-      (line) => /^matmul flags=biased .*destination=(\w) .*biasOffset=(\d+)$/.exec(line)?.slice(1) ?? [],
+      (line) =>
+        /^matmul flags=(?:head\+)?biased .*destination=(\w) .*biasOffset=(\d+)$/.exec(line)?.slice(1) ?? [],
     );
     // Behind 33 embeddings and two gains of two beats: 32, 16 and 16 floats.
     expect(biases).toEqual(["q", "37", "k", "39", "v", "40"]);
-    expect(lines.filter((line) => line.startsWith("matmul weightOffset"))).toHaveLength(4);
+    expect(lines.filter((line) => /^matmul (?!flags=.*biased)/.test(line))).toHaveLength(4);
+  });
+
+  it("does in the last layer no more than keys and values where no result is wanted", () => {
+    const plan = planMemory(imageHeader({ ...smallShape, layers: 2 }), platforms.tiny!);
+    const lines = disassemble(encodeDescriptors(plan.forward.descriptors)).split("\n");
+    const norms = lines.flatMap((line, i) => (line.startsWith("norm") ? [i] : []));
+    const everywhere = lines.flatMap((line, i) => (line.includes("flags=head") ? [] : [i]));
+    const q = norms[2]! + 1;
+    // The first layer, then the second one's norm, k, v and ropeKv.
+    expect(everywhere).toEqual([...Array(q).keys(), q + 1, q + 2, q + 3]);
+    expect([1, 2, 3].map((i) => lines[q + i]!.replace(/ .*(destination=\w).*/, " $1"))).toEqual([
+      "matmul destination=k",
+      "matmul destination=v",
+      expect.stringMatching(/^ropeKv /),
+    ]);
   });
 
   it("dumps what each descriptor has written, and the head's only where logits are wanted", () => {

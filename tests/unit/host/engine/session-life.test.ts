@@ -154,7 +154,8 @@ describe("Session, from opening to closing", () => {
     io.setFloat32(64 * (dumps[1]!.ioOffset + dumps[1]!.rowBeats), 0.5, true);
     io.setFloat32(64 * (dumps[1]!.ioOffset + dumps[1]!.rowBeats) + 4, -127, true);
     const trace = session.trace();
-    expect(trace.length).toBe(3 * (1 + 13 * 2) + 1);
+    // The last layer's norm, keys and values of all tokens, the rest of it and the last norm of one.
+    expect(trace.length).toBe(3 * (1 + 13 + 3) + 10 + 1);
     expect(trace[0]).toMatchObject({ operation: "embed", buffer: "x", layer: undefined, position: 0 });
     expect(trace[4]).toMatchObject({ operation: "norm", buffer: "a", layer: 0, position: 1 });
     expect([...trace[4]!.values]).toEqual([0.5, -127, ...new Array(19).fill(0)]);

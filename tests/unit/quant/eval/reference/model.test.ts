@@ -162,7 +162,7 @@ describe("ReferenceModel", () => {
       const trace = ({ buffer, layer, values: v }: TraceEntry): void => {
         if (buffer === "v" && layer === 1) values[p] = v;
       };
-      reference.step(p % model.config.vocabSize, p, { trace, logits: false });
+      reference.step(p % model.config.vocabSize, p, { trace, wanted: "output" });
     }
     const shape = { ...model, kvHeads: 3, headDim: 6 };
     const channels = [0, 1].map((channel) => reference.kvBytes(1, channel));
