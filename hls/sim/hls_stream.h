@@ -19,8 +19,8 @@
 
 namespace sim {
 
-/// Names of streams that ended with elements that nobody had read; AMD's warns of them. In hardware they would
-/// be the first that the next run reads.
+/// Names of streams that ended with elements that nobody had read; AMD's warns of them. In hardware they
+/// would be the first that the next run reads.
 inline std::vector<std::string>& left_over() {
   static std::vector<std::string> names;
   return names;
