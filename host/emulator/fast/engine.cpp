@@ -29,9 +29,10 @@ void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView&
   const BlockView block = packed_.view(kernels_, act, packing, matrix.groups, first, tokens, pool_);
   const OutputView rows = {output.data + first * output.stride, output.stride};
   const uint32_t panels = ceil_div(matrix.rows, panel_rows);
-  // A block's product of one panel takes long enough to be shared panel by panel. One token's reads long runs
-  // of memory, and whole fours of panels, which go side by side.
-  const uint32_t grain = block.tokens > 1 ? 1 : std::clamp(panels / (32 * pool_.threads()), 1u, 8u) * 4;
+  // A block's product of one panel, or of a few side by side, takes long enough to be shared in such pieces.
+  // One token's reads long runs of memory, and whole fours of panels, which go side by side.
+  const uint32_t grain =
+      block.tokens > 1 ? kernels_.block_panels : std::clamp(panels / (32 * pool_.threads()), 1u, 8u) * 4;
   pool_.loop(panels, grain, [&](uint32_t from, uint32_t to, uint32_t thread) {
     kernels_.product(matrix, block, from, to, rows, scratch_[thread]->data());
   });

@@ -16,6 +16,8 @@ enum class Packing {
   dense_biased,
   /// The same in the order of 2:4 chunks.
   sparse_biased,
+  /// Signed, in that order.
+  sparse,
   /// What one token's 2:4 weights look up, for a level that arranges them.
   kept_tables,
 };
@@ -23,6 +25,9 @@ enum class Packing {
 /// The work of one instruction set. All of it is pure computation on the caller's thread.
 struct Kernels {
   const char* name;
+
+  /// Panels that `product` takes side by side with several tokens: threads share them in such pieces.
+  uint32_t block_panels;
 
   /// Brings panel `index`, which was just laid, into the level's own order and notes what it wants to know of
   /// its sets of groups; null where all panels stay as they are laid.
@@ -75,7 +80,9 @@ extern const Kernels neon_kernels;
 /// all tokens use them.
 constexpr uint32_t run_groups = 8;
 
-/// Scratch of `product`: those groups of two panels as bytes, at most two lines a quad of inputs.
-constexpr size_t product_scratch_bytes = size_t{2} * run_groups * (2 * group_inputs / 4) * line_bytes;
+/// Scratch of `product`: those groups of two panels as bytes, at most two lines a quad of inputs, and four
+/// lines of sums for each token of two panels.
+constexpr size_t product_scratch_bytes =
+    size_t{2} * (run_groups * (2 * group_inputs / 4) + most_tokens * 4) * line_bytes;
 
 }  // namespace accllm::emulator::fast

@@ -21,10 +21,12 @@ void common_pack(const int8_t* activations, uint32_t groups, uint32_t token, uin
   static constexpr uint8_t dense[chunk_inputs] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
   static constexpr uint8_t sparse[chunk_inputs] = {0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15};
   using U8 = typename S::U8;
-  const uint8_t* order = packing == Packing::sparse_biased ? sparse : dense;
+  const bool kept = packing == Packing::sparse || packing == Packing::sparse_biased;
+  const bool biased = packing == Packing::dense_biased || packing == Packing::sparse_biased;
+  const uint8_t* order = kept ? sparse : dense;
   U8 index;
   for (uint32_t i = 0; i < sizeof(U8); ++i) index[i] = order[i % chunk_inputs];
-  const U8 bias = S::fill_bytes(packing == Packing::dense ? 0 : S::bias);
+  const U8 bias = S::fill_bytes(biased ? S::bias : 0);
   for (uint32_t g = 0; g < groups; ++g) {
     int8_t* out = codes + (size_t{g} * tokens + token) * group_inputs;
     const int8_t* in = activations + size_t{g} * group_inputs;

@@ -146,6 +146,8 @@ class TwoBitPanel {
 
 template <>
 struct BlockProduct<Avx2> {
+  static constexpr uint32_t panels = 1;
+
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        const OutputView& output, uint8_t* scratch) {
     switch (m.format) {

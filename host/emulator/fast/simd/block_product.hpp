@@ -159,11 +159,13 @@ void unpack(const RowPart<S>& part, uint32_t first, uint32_t last) {
 class RunAhead {
  public:
   RunAhead() = default;
-  /// Behind the run that ends before group `last`. A step is a group and a tile of tokens.
-  RunAhead(const MatrixView& m, const uint8_t* panel, uint32_t last, uint32_t steps) {
+  /// Behind the run that ends before group `last`; the next one has `groups` groups. A step is a group and a
+  /// tile of tokens.
+  RunAhead(const MatrixView& m, const uint8_t* panel, uint32_t last, uint32_t steps,
+           uint32_t groups = run_groups) {
     const size_t set = set_bytes(m.group_bytes);
     next_ = panel + set_count(last) * set;
-    step_ = static_cast<uint32_t>(run_groups / set_groups * set) / steps + 1;
+    step_ = static_cast<uint32_t>(groups / set_groups * set) / steps + 1;
     lines_ = (step_ + line_bytes - 1) / line_bytes;
   }
   void ask() {
@@ -269,6 +271,9 @@ void panels_times_block(const MatrixView& m, const BlockView& block, uint32_t fi
 /// The product of a level with several tokens. A level may have its own.
 template <class S>
 struct BlockProduct {
+  /// Panels that go side by side.
+  static constexpr uint32_t panels = 1;
+
   /// Panels first .. last - 1 times the block.
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        const OutputView& output, uint8_t* scratch) {

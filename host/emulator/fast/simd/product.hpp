@@ -135,39 +135,41 @@ typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t 
   return sum;
 }
 
+/// Panels first .. last - 1 times the block's only token, one part of S::lanes rows after the other.
+template <class S, uint32_t format>
+void panels_times_token(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                        float* output) {
+  constexpr bool sparse = format == accel::weight_format::w2s24;
+  for (uint32_t index = first; index < last; ++index) {
+    const uint8_t* panel = m.panels + index * m.panel_bytes;
+    for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
+      const uint32_t row = index * panel_rows + part * S::lanes;
+      if (row >= m.rows) break;
+      int64_t sums[S::lanes];
+      if constexpr (sparse)
+        sparse_rows<S>(m, panel, part, block).store(sums);
+      else
+        dense_rows<S, accel::format_planes[format]>(m, panel, part, block).store(sums);
+      finish_rows<sparse ? S::bias : 0, S::lanes>(m, row, sums, block.scales[0], output + row);
+    }
+  }
+}
+
 /// The product of a level with one token. A level may have its own.
 template <class S>
 struct TokenProduct {
   /// Panels first .. last - 1 times the block's only token.
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        float* output) {
-    for (uint32_t index = first; index < last; ++index) {
-      const uint8_t* panel = m.panels + index * m.panel_bytes;
-      for (uint32_t part = 0; part < panel_rows / S::lanes; ++part) {
-        const uint32_t row = index * panel_rows + part * S::lanes;
-        if (row >= m.rows) break;
-        int64_t sums[S::lanes];
-        part_sums(m, panel, part, block).store(sums);
-        if (m.format == accel::weight_format::w2s24)
-          finish_rows<S::bias, S::lanes>(m, row, sums, block.scales[0], output + row);
-        else
-          finish_rows<0, S::lanes>(m, row, sums, block.scales[0], output + row);
-      }
-    }
-  }
-
- private:
-  static typename S::Sum part_sums(const MatrixView& m, const uint8_t* panel, uint32_t part,
-                                   const BlockView& block) {
     switch (m.format) {
       case accel::weight_format::w2s24:
-        return sparse_rows<S>(m, panel, part, block);
+        return panels_times_token<S, accel::weight_format::w2s24>(m, block, first, last, output);
       case accel::weight_format::w2:
-        return dense_rows<S, 1>(m, panel, part, block);
+        return panels_times_token<S, accel::weight_format::w2>(m, block, first, last, output);
       case accel::weight_format::w4:
-        return dense_rows<S, 2>(m, panel, part, block);
+        return panels_times_token<S, accel::weight_format::w4>(m, block, first, last, output);
       default:
-        return dense_rows<S, 4>(m, panel, part, block);
+        return panels_times_token<S, accel::weight_format::w8>(m, block, first, last, output);
     }
   }
 };

@@ -18,16 +18,19 @@ namespace {
 typedef int8_t Int8x64 __attribute__((vector_size(64)));
 typedef uint8_t Uint8x64 __attribute__((vector_size(64)));
 typedef int16_t Int16x32 __attribute__((vector_size(64)));
+typedef uint16_t Uint16x32 __attribute__((vector_size(64)));
 typedef int32_t Int32x16 __attribute__((vector_size(64)));
 typedef uint32_t Uint32x16 __attribute__((vector_size(64)));
 typedef int64_t Int64x8 __attribute__((vector_size(64)));
 typedef uint64_t Uint64x8 __attribute__((vector_size(64)));
 typedef uint8_t Uint8x16 __attribute__((vector_size(16)));
+typedef int8_t Int8x16 __attribute__((vector_size(16)));
 typedef uint16_t Uint16x16 __attribute__((vector_size(32)));
 typedef int32_t Int32x8 __attribute__((vector_size(32)));
 
 inline __m512i _mm512_setzero_si512() { return __m512i{}; }
 inline __m512i _mm512_set1_epi32(int32_t x) { return __m512i(x - Int32x16{}); }
+inline __m512i _mm512_set1_epi8(int8_t x) { return __m512i(x - Int8x64{}); }
 inline __m512i _mm512_set1_epi64(int64_t x) { return __m512i(x - Int64x8{}); }
 inline __m512d _mm512_set1_pd(double x) { return x - __m512d{}; }
 inline __m512i _mm512_set_epi64(int64_t h, int64_t g, int64_t f, int64_t e, int64_t d, int64_t c, int64_t b,
@@ -40,14 +43,41 @@ inline __m512i _mm512_set_epi32(int32_t p, int32_t o, int32_t n, int32_t m, int3
   return __m512i(Int32x16{a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p});
 }
 inline void _mm512_storeu_si512(void* to, __m512i x) { std::memcpy(to, &x, sizeof x); }
+inline __m512i _mm512_loadu_si512(const void* from) {
+  __m512i x;
+  std::memcpy(&x, from, sizeof x);
+  return x;
+}
 
 inline __m512i _mm512_xor_si512(__m512i a, __m512i b) { return a ^ b; }
+inline __m512i _mm512_and_si512(__m512i a, __m512i b) { return a & b; }
+inline __m512i _mm512_add_epi32(__m512i a, __m512i b) { return __m512i(Uint32x16(a) + Uint32x16(b)); }
+inline __m512i _mm512_sub_epi32(__m512i a, __m512i b) { return __m512i(Uint32x16(a) - Uint32x16(b)); }
+inline __m512i _mm512_slli_epi32(__m512i x, unsigned count) { return __m512i(Uint32x16(x) << count); }
+inline __m512i _mm512_srai_epi32(__m512i x, unsigned count) { return __m512i(Int32x16(x) >> count); }
+inline __m512i _mm512_srli_epi16(__m512i x, unsigned count) { return __m512i(Uint16x32(x) >> count); }
+inline __m512i _mm512_mullo_epi16(__m512i a, __m512i b) { return __m512i(Uint16x32(a) * Uint16x32(b)); }
 inline __m512i _mm512_add_epi64(__m512i a, __m512i b) { return __m512i(Uint64x8(a) + Uint64x8(b)); }
 inline __m512i _mm512_srli_epi64(__m512i x, unsigned count) { return __m512i(Uint64x8(x) >> count); }
 inline __m512i _mm512_slli_epi64(__m512i x, unsigned count) { return __m512i(Uint64x8(x) << count); }
 inline __m512d _mm512_add_pd(__m512d a, __m512d b) { return a + b; }
+inline __m512d _mm512_sub_pd(__m512d a, __m512d b) { return a - b; }
 inline __m512d _mm512_mul_pd(__m512d a, __m512d b) { return a * b; }
 
+/// Bit i of `table` is the result for bits a, b and c that make the number i, a its highest.
+inline __m512i _mm512_ternarylogic_epi32(__m512i a, __m512i b, __m512i c, uint8_t table) {
+  __m512i result{};
+  for (int i = 0; i < 8; ++i) {
+    if ((table >> i & 1) == 0) continue;
+    result |= (i & 4 ? a : ~a) & (i & 2 ? b : ~b) & (i & 1 ? c : ~c);
+  }
+  return result;
+}
+inline uint64_t _mm512_cmpgt_epu8_mask(__m512i a, __m512i b) {
+  uint64_t mask = 0;
+  for (int i = 0; i < 64; ++i) mask |= uint64_t{Uint8x64(a)[i] > Uint8x64(b)[i]} << i;
+  return mask;
+}
 /// Products of the low halves of the 64-bit lanes.
 inline __m512i _mm512_mul_epi32(__m512i a, __m512i b) {
   Int64x8 product{};
@@ -99,6 +129,11 @@ inline __m512i _mm512_mask_blend_epi32(uint16_t mask, __m512i a, __m512i b) {
   for (int i = 0; i < 16; ++i) result[i] = mask >> i & 1 ? Int32x16(b)[i] : Int32x16(a)[i];
   return __m512i(result);
 }
+inline __m512i _mm512_mask_blend_epi16(uint32_t mask, __m512i a, __m512i b) {
+  Int16x32 result{};
+  for (int i = 0; i < 32; ++i) result[i] = mask >> i & 1 ? Int16x32(b)[i] : Int16x32(a)[i];
+  return __m512i(result);
+}
 inline __m512i _mm512_i32gather_epi32(__m512i index, const void* table, int scale) {
   Int32x16 result{};
   for (int i = 0; i < 16; ++i) {
@@ -126,6 +161,9 @@ inline __m512 _mm512_castps256_ps512(__m256 low) { return _mm512_insertf32x8(__m
 
 inline __m512i _mm512_cvtepu8_epi32(__m128i x) {
   return __m512i(__builtin_convertvector(Uint8x16(x), Int32x16));
+}
+inline __m512i _mm512_cvtepi8_epi32(__m128i x) {
+  return __m512i(__builtin_convertvector(Int8x16(x), Int32x16));
 }
 inline __m512i _mm512_cvtepu16_epi32(__m256i x) {
   return __m512i(__builtin_convertvector(Uint16x16(x), Int32x16));
