@@ -1,5 +1,6 @@
 #include "kernels.hpp"
 #include "simd/avx512_block.hpp"
+#include "simd/avx512_keys.hpp"
 #include "simd/avx512_token.hpp"
 #include "simd/avx512_two_bit.hpp"
 #include "simd/level.hpp"

@@ -104,5 +104,14 @@ struct Avx512 : VectorTypes<16> {
   }
 };
 
+/// Keeps a loop's sum in one register, where GCC copies it about. (There is no such register where tests have
+/// the instructions in plain C++.)
+inline __m512i in_place(__m512i sum) {
+#ifdef __AVX512F__
+  asm("" : "+v"(sum));
+#endif
+  return sum;
+}
+
 }  // namespace
 }  // namespace accllm::emulator::fast

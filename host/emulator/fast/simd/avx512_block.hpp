@@ -15,8 +15,8 @@ constexpr uint32_t block_panels = 2;
 /// What a thread works on, in its scratch.
 struct TwoBitScratch {
   UnpackedGroup groups[set_groups][block_panels];
-  /// [groups of the set][tokens]: sums of dense activations, in the high halves.
-  alignas(line_bytes) int32_t activation_sums[set_groups * most_tokens];
+  /// [groups of the set][tokens]: where sums of dense groups start.
+  alignas(line_bytes) int32_t starts[set_groups * most_tokens];
   ByteSums sums[most_tokens][block_panels];
   RowSums taken_out[most_tokens][block_panels];
 };
@@ -97,7 +97,7 @@ class BlockPanels {
     }
     if (!dense) return;
     const int32_t* sums = block_.sums + size_t{first} * block_.tokens;
-    for (uint32_t i = 0; i < count * block_.tokens; ++i) s_.activation_sums[i] = sums[i] * (1 << 16);
+    for (uint32_t i = 0; i < count * block_.tokens; ++i) s_.starts[i] = dense_start(sums[i]);
   }
 
   template <int parts>
@@ -119,13 +119,13 @@ class BlockPanels {
     for (uint32_t g = 0; g < count; ++g) {
       for (int p = 0; p < panels; ++p) ahead_[p].ask();
       const int8_t* activations = block_.codes + (size_t{first + g} * block_.tokens + token) * group_inputs;
-      const int32_t* activation_sums = s_.activation_sums + g * block_.tokens + token;
+      const int32_t* starts = s_.starts + g * block_.tokens + token;
       const UnpackedGroup* group = s_.groups[g];
 #pragma GCC unroll 2
       for (int part = 0; part < parts; ++part) {
         __m512i sums[panels][tokens];
         for (int p = 0; p < panels; ++p) {
-          for (int t = 0; t < tokens; ++t) sums[p][t] = dense ? _mm512_setzero_si512() : group[p].start;
+          for (int t = 0; t < tokens; ++t) sums[p][t] = dense ? _mm512_set1_epi32(starts[t]) : group[p].start;
         }
         // Straight-line code, in which sums stay in their registers.
 #pragma GCC unroll 16
@@ -133,11 +133,7 @@ class BlockPanels {
           add_step(group, activations, part * (steps / parts) + v, sums);
         for (int p = 0; p < panels; ++p) {
           for (int t = 0; t < tokens; ++t) {
-            __m512i halves = sums[p][t];
-            // The activations' sum takes the place of the high half.
-            if (dense)
-              halves = _mm512_ternarylogic_epi32(halves, _mm512_set1_epi32(0xffff),
-                                                 _mm512_set1_epi32(activation_sums[t]), 0xea);
+            const __m512i halves = dense ? dense_halves(sums[p][t]) : sums[p][t];
             add_halves(s_.sums[token + t][p], halves, group[p].scales);
           }
         }

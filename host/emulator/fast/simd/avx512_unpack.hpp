@@ -7,7 +7,7 @@
 /// Sets of groups of two-bit weights, unpacked for the tokens of a block with AVX-512.
 ///
 /// A group's sums go into the low halves of rows' lanes, which 16 bits have to hold. Dense: sums of codes
-/// times activations; the activations' sum is put into the high halves, where it meets zero-points, so that
+/// times activations; in the high halves is the activations' sum, which there meets zero-points, so that
 /// these may be of any size. 2:4: weights with their zero-points, times biased activations; every sum starts
 /// at a constant that brings what it can become around zero. What that adds to a row is the same for all
 /// tokens and is taken off at its end.
@@ -54,6 +54,14 @@ struct GroupPoints {
     scales = (load_as<Avx512::I32>(set + pair_scales_at(in_set)) >> (in_set % 2 * 16)) & 0xffff;
   }
 };
+
+/// Where a dense group's sums start: with the activations' sum in the high half, the low one in the middle of
+/// what sixteen bits without sign hold, so that nothing is borrowed.
+inline int32_t dense_start(int32_t activation_sum) { return activation_sum * (1 << 16) + (1 << 15); }
+static_assert(3 * most_activation_sum < 1 << 15);
+
+/// The low halves as numbers with sign.
+inline __m512i dense_halves(__m512i sums) { return _mm512_xor_si512(sums, _mm512_set1_epi32(1 << 15)); }
 
 inline void unpack_dense(const uint8_t* set, uint32_t in_set, UnpackedGroup& out) {
   using U8 = Avx512::U8;

@@ -64,15 +64,6 @@ inline __m512d _mm512_add_pd(__m512d a, __m512d b) { return a + b; }
 inline __m512d _mm512_sub_pd(__m512d a, __m512d b) { return a - b; }
 inline __m512d _mm512_mul_pd(__m512d a, __m512d b) { return a * b; }
 
-/// Bit i of `table` is the result for bits a, b and c that make the number i, a its highest.
-inline __m512i _mm512_ternarylogic_epi32(__m512i a, __m512i b, __m512i c, uint8_t table) {
-  __m512i result{};
-  for (int i = 0; i < 8; ++i) {
-    if ((table >> i & 1) == 0) continue;
-    result |= (i & 4 ? a : ~a) & (i & 2 ? b : ~b) & (i & 1 ? c : ~c);
-  }
-  return result;
-}
 inline uint64_t _mm512_cmpgt_epu8_mask(__m512i a, __m512i b) {
   uint64_t mask = 0;
   for (int i = 0; i < 64; ++i) mask |= uint64_t{Uint8x64(a)[i] > Uint8x64(b)[i]} << i;
@@ -119,6 +110,37 @@ inline __m512i _mm512_permutex2var_epi64(__m512i a, __m512i index, __m512i b) {
   }
   return __m512i(result);
 }
+/// Neighbours from the same half of each 16 bytes of both, the lower halves or the upper ones.
+template <class T>
+T unpack_halves(T a, T b, int upper) {
+  constexpr int count = 16 / sizeof(a[0]) / 2;
+  T result{};
+  for (int lane = 0; lane < 4; ++lane) {
+    for (int i = 0; i < count; ++i) {
+      result[2 * (lane * count + i)] = a[(2 * lane + upper) * count + i];
+      result[2 * (lane * count + i) + 1] = b[(2 * lane + upper) * count + i];
+    }
+  }
+  return result;
+}
+inline __m512i _mm512_unpacklo_epi32(__m512i a, __m512i b) {
+  return __m512i(unpack_halves(Int32x16(a), Int32x16(b), 0));
+}
+inline __m512i _mm512_unpackhi_epi32(__m512i a, __m512i b) {
+  return __m512i(unpack_halves(Int32x16(a), Int32x16(b), 1));
+}
+inline __m512i _mm512_unpacklo_epi64(__m512i a, __m512i b) {
+  return __m512i(unpack_halves(Int64x8(a), Int64x8(b), 0));
+}
+inline __m512i _mm512_unpackhi_epi64(__m512i a, __m512i b) {
+  return __m512i(unpack_halves(Int64x8(a), Int64x8(b), 1));
+}
+/// Two of a's 16 bytes, then two of b's, two bits of `from` each.
+inline __m512i _mm512_shuffle_i32x4(__m512i a, __m512i b, int from) {
+  Int64x8 result{};
+  for (int i = 0; i < 8; ++i) result[i] = Int64x8(i < 4 ? a : b)[(from >> (i & 6) & 3) * 2 + i % 2];
+  return __m512i(result);
+}
 inline __m512 _mm512_permutexvar_ps(__m512i index, __m512 x) {
   __m512 result{};
   for (int i = 0; i < 16; ++i) result[i] = x[Int32x16(index)[i] & 15];
@@ -152,6 +174,11 @@ inline __m256i _mm512_extracti64x4_epi64(__m512i x, int half) {
   std::memcpy(&result, reinterpret_cast<const char*>(&x) + 32 * half, sizeof result);
   return result;
 }
+inline __m512i _mm512_inserti64x4(__m512i x, __m256i half, int at) {
+  std::memcpy(reinterpret_cast<char*>(&x) + 32 * at, &half, sizeof half);
+  return x;
+}
+inline __m512i _mm512_castsi256_si512(__m256i low) { return _mm512_inserti64x4(__m512i{}, low, 0); }
 inline __m256i _mm512_castsi512_si256(__m512i x) { return _mm512_extracti64x4_epi64(x, 0); }
 inline __m512 _mm512_insertf32x8(__m512 x, __m256 half, int at) {
   std::memcpy(reinterpret_cast<char*>(&x) + 32 * at, &half, sizeof half);

@@ -1,6 +1,7 @@
 #include "avx512_software.hpp"
 // What the level includes must find the intrinsics above first.
 #include "fast/simd/avx512_block.hpp"
+#include "fast/simd/avx512_keys.hpp"
 #include "fast/simd/avx512_token.hpp"
 #include "fast/simd/avx512_two_bit.hpp"
 #include "fast/simd/level.hpp"
