@@ -24,6 +24,21 @@ void finish_rows(const MatrixView& m, uint32_t row, const int64_t* sums, float s
   if (row < m.rows) std::memcpy(out, values, left * sizeof(float));
 }
 
+inline void prefetch_lines(const uint8_t* from, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + i, 0, 2);
+}
+
+/// How far ahead the levels ask that have no product of their own: the hardware alone does not keep up with a
+/// core that only streams. Codes are asked for line by line, as a group's at once would fill the core's queue
+/// of misses.
+constexpr size_t prefetch_ahead = 8192;
+
+/// Asks for what stands before the codes of a set, with the first of its groups.
+inline void prefetch_set(const uint8_t* panel, size_t group_bytes, uint32_t group) {
+  if (group % set_groups == 0)
+    prefetch_lines(panel + place_of(group_bytes, group).zeros + prefetch_ahead, set_codes_at);
+}
+
 /// Sums of code * activation over one group of dense codes of `planes` planes, doubled.
 template <class S, int planes>
 typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
@@ -35,7 +50,9 @@ typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
   I32 sums[4] = {};
   for (uint32_t c = 0; c < chunks; ++c) {
     for (int line = 0; line < planes; ++line) {
-      const U8 word = load_as<U8>(lines + (c * planes + line) * line_bytes);
+      const uint8_t* at = lines + (c * planes + line) * line_bytes;
+      __builtin_prefetch(at + prefetch_ahead, 0, 2);
+      const U8 word = load_as<U8>(at);
       for (int f = 0; f < fields; ++f) {
         const U8 quad = S::quad(activations + c * chunk_inputs + 4 * (f * planes + line));
         if (S::wide_dot) {
@@ -56,22 +73,6 @@ typename S::I32 dense_group(const uint8_t* lines, const int8_t* activations) {
   return doubled;
 }
 
-inline void prefetch_lines(const uint8_t* from, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += line_bytes) __builtin_prefetch(from + i, 0, 2);
-}
-
-/// Asks for what lies `ahead` bytes behind a group and, with the first of a set, behind the set's zero-points
-/// and scales: the hardware alone does not keep up with a core that only streams.
-template <size_t ahead>
-void prefetch_group(const uint8_t* panel, size_t group_bytes, uint32_t group) {
-  const GroupPlace at = place_of(group_bytes, group);
-  if (group % set_groups == 0) prefetch_lines(panel + at.zeros + ahead, set_codes_at);
-  prefetch_lines(panel + at.codes + ahead, group_bytes);
-}
-
-/// How far ahead the levels ask that have no distance of their own.
-constexpr size_t prefetch_ahead = 8192;
-
 template <class S, int planes>
 typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t part, const BlockView& block) {
   using I32 = typename S::I32;
@@ -81,7 +82,7 @@ typename S::Sum dense_rows(const MatrixView& m, const uint8_t* panel, uint32_t p
   typename S::Sum sum;
   for (uint32_t g = 0; g < m.groups; ++g) {
     const GroupPlace at = place_of(group_bytes, g);
-    prefetch_group<prefetch_ahead>(panel, group_bytes, g);
+    prefetch_set(panel, group_bytes, g);
     const I32 codes =
         dense_group<S, planes>(panel + at.codes + 4 * lane, block.codes + size_t{g} * group_inputs);
     const I32 zeros = S::widen(panel + at.zeros + lane) * S::fill(block.sums[g] * (1 << zero_shift));
@@ -117,12 +118,13 @@ typename S::Sum sparse_rows(const MatrixView& m, const uint8_t* panel, uint32_t 
   typename S::Sum sum;
   for (uint32_t g = 0; g < m.groups; ++g) {
     const GroupPlace at = place_of(group_bytes, g);
-    prefetch_group<prefetch_ahead>(panel, group_bytes, g);
+    prefetch_set(panel, group_bytes, g);
     const uint8_t* lines = panel + at.codes + 4 * lane;
     const int8_t* activations = block.codes + size_t{g} * group_inputs;
     const U8 zeros = S::spread(panel + at.zeros + lane);
     I32 sums[2] = {};
     for (uint32_t c = 0; c < chunks; ++c) {
+      __builtin_prefetch(lines + c * line_bytes + prefetch_ahead, 0, 2);
       const U8 line = load_as<U8>(lines + c * line_bytes);
       const U8 chunk = S::chunk(activations + c * chunk_inputs);
       for (int half = 0; half < 2; ++half) {
