@@ -24,7 +24,8 @@ inline void store_float(Beat* row, uint32_t index, float value) {
 
 /// Writes an activation buffer to io, so that what happened between two descriptors can be seen on a card
 /// too.
-inline void dump(const Ports& ports, const Descriptor& d, uint32_t token, Activations& act) {
+template <class L>
+void dump(const Ports& ports, const Descriptor& d, uint32_t token, ActivationsOf<L>& act) {
   const uint32_t length = d.field(field::dump::length);
   Beat* row = ports.io + d.field(field::dump::io_offset) + token * d.field(field::dump::row_beats);
   if (d.field(field::dump::buffer) == buffer::a) {

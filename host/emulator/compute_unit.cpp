@@ -50,17 +50,21 @@ void ComputeUnit::work() {
     if (queue_.empty()) return;
     current_ = std::move(queue_.front());
     queue_.pop_front();
-    ++taken;
-    // A reference of its own: the last one may be dropped here, outside the lock.
+    // References of its own: the last ones may be dropped here, outside the lock. Those behind stay in the
+    // queue, where whoever cancels all finds them.
     auto command = current_;
+    std::vector<std::shared_ptr<Command>> behind(queue_.begin(), queue_.end());
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
-    command->execute();
+    const std::size_t more = command->execute(behind);
     const bool brief = std::chrono::steady_clock::now() - start < brief_run;
     lock.lock();
     current_.reset();
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(more));
+    taken += 1 + static_cast<std::uint32_t>(more);
     lock.unlock();
     command.reset();
+    behind.clear();
     if (brief) wait_awake(awake_after, [&] { return stopping_ || submitted_ != taken; });
     lock.lock();
   }

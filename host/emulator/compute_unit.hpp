@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace accllm::emulator {
 
@@ -14,8 +16,9 @@ namespace accllm::emulator {
 class Command {
  public:
   virtual ~Command() = default;
-  /// Called on the compute unit's thread.
-  virtual void execute() = 0;
+  /// Called on the compute unit's thread. `behind` are the commands that wait behind this one, in order.
+  /// \return how many of those it executed at once with itself
+  virtual std::size_t execute(const std::vector<std::shared_ptr<Command>>& behind) = 0;
   /// Asks a queued or running command to end early; any thread.
   virtual void cancel() noexcept = 0;
 };

@@ -35,8 +35,10 @@ enum class Outcome { completed, aborted, faulted };
 Outcome run_golden(const Invocation&);
 
 /// The same with SIMD and threads (ACCLLM_THREADS, ACCLLM_EMU_SIMD). Keeps re-laid weights and its threads
-/// for the calling thread's next run. Defined in fast/run.cpp.
-Outcome run_fast(const Invocation&);
+/// for the calling thread's next run. Runs the first of the calls, and at once with it those behind it with
+/// which that comes to the same as one after the other. Defined in fast/run.cpp.
+/// \return how these ended, in order; at least one
+std::vector<Outcome> run_fast(const std::vector<const Invocation*>& calls);
 
 /// Threads that an engine uses from its next device on. Defined in fast/run.cpp.
 std::uint32_t threads_of(EngineKind);

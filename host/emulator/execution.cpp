@@ -40,34 +40,49 @@ Execution::Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> fau
   invocation_.cancel = &cancel_;
 }
 
-Outcome Execution::outcome() {
-  if (cancel_) return Outcome::aborted;
+std::vector<Outcome> Execution::outcomes(const std::vector<Execution*>& behind) {
+  if (cancel_) return {Outcome::aborted};
   if (faults_->crash) std::terminate();
-  if (faults_->run_fails) return Outcome::faulted;
+  if (faults_->run_fails) return {Outcome::faulted};
   if (faults_->ecc_error) {
     ++faults_->ecc_errors;
-    return Outcome::faulted;
+    return {Outcome::faulted};
   }
   if (faults_->run_hangs) {
     while (!cancel_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return Outcome::aborted;
+    return {Outcome::aborted};
   }
   try {
-    return invocation_.engine == EngineKind::fast ? run_fast(invocation_) : run_golden(invocation_);
+    if (invocation_.engine == EngineKind::golden) return {run_golden(invocation_)};
+    std::vector<const Invocation*> calls = {&invocation_};
+    for (const Execution* execution : behind) calls.push_back(&execution->invocation_);
+    return run_fast(calls);
   } catch (...) {
     // An engine that throws is a card that faults; nothing may leave the compute unit's thread.
-    return Outcome::faulted;
+    return {Outcome::faulted};
   }
 }
 
-void Execution::execute() {
+std::size_t Execution::execute(const std::vector<std::shared_ptr<Command>>& behind) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     state_ = ERT_CMD_STATE_RUNNING;
   }
+  std::vector<Execution*> executions;
+  for (const auto& command : behind) {
+    auto* execution = dynamic_cast<Execution*>(command.get());
+    if (execution == nullptr) break;
+    executions.push_back(execution);
+  }
   const auto start = std::chrono::steady_clock::now();
-  const Outcome outcome = this->outcome();
-  was_brief_ = std::chrono::steady_clock::now() - start < brief_run;
+  const std::vector<Outcome> ended = outcomes(executions);
+  finish(ended[0], std::chrono::steady_clock::now() - start < brief_run);
+  for (std::size_t i = 1; i < ended.size(); ++i) executions[i - 1]->finish(ended[i], false);
+  return ended.size() - 1;
+}
+
+void Execution::finish(Outcome outcome, bool brief) {
+  was_brief_ = brief;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     state_ = final_state(outcome, faults_->device_lost);

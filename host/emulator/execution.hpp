@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "compute_unit.hpp"
 #include "device.hpp"
@@ -21,7 +22,7 @@ class Execution final : public Command {
   Execution(std::shared_ptr<Design> design, std::shared_ptr<Faults> faults, Invocation invocation,
             bool brief);
 
-  void execute() override;
+  std::size_t execute(const std::vector<std::shared_ptr<Command>>& behind) override;
   void cancel() noexcept override;
 
   ert_cmd_state state() const;
@@ -34,7 +35,9 @@ class Execution final : public Command {
   ert_cmd_state wait_for(std::chrono::milliseconds limit) const;
 
  private:
-  Outcome outcome();
+  /// How this execution ends and, where they run at once with it, those behind it do.
+  std::vector<Outcome> outcomes(const std::vector<Execution*>& behind);
+  void finish(Outcome outcome, bool brief);
   /// Whether it has ended after a while in which the caller was awake, at most `limit`.
   bool ends_soon(std::chrono::microseconds limit) const;
 

@@ -6,8 +6,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 /**
  * The fast engine against the golden one, bit for bit, on every instruction set that the library has for this
- * architecture: ten thousand random descriptors each (host/emulator/fast/testbench/fast_cases.cpp). Instruction sets
- * that the machine lacks are skipped by name; the code for AVX-512 also runs with its instructions in plain C++.
+ * architecture: ten thousand random descriptors each, and as many random queues of jobs
+ * (host/emulator/fast/testbench/fast_cases.cpp). Instruction sets that the machine lacks are skipped by name; the code
+ * for AVX-512 also runs with its instructions in plain C++.
  */
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const descriptors = 10_000;
@@ -52,5 +53,11 @@ describe("fast engine and golden engine on random layers", () => {
     const found = /^jobs: (\d+) finite, (\d+) not$/m.exec(lines.join("\n"));
     expect(Number(found?.[1])).toBeGreaterThan(100);
     expect(Number(found?.[2])).toBeGreaterThan(0);
+  });
+
+  it("joins jobs of a queue where that makes no difference, and not where it does", () => {
+    const found = /^queues: (\d+) jobs joined, (\d+) alone$/m.exec(lines.join("\n"));
+    expect(Number(found?.[1])).toBeGreaterThan(100);
+    expect(Number(found?.[2])).toBeGreaterThan(100);
   });
 });

@@ -16,8 +16,6 @@ const float* floats(const Beat* beats) { return reinterpret_cast<const float*>(b
 struct Record {
   const Beat* beats;
 
-  Record(const Ports& ports, const Job& job, uint32_t token)
-      : beats(ports.io + job.input_offset + size_t{token} * job.input_stride) {}
   uint32_t word(uint32_t index) const { return get_word(beats[0], index); }
   Rotation rotation(uint32_t head_dim, bool sink) const {
     const float* cosines = floats(beats + 1) + (sink ? head_dim : 0);
@@ -61,7 +59,7 @@ Attention::Attention(const Kernels& kernels, Pool& pool)
 
 void Attention::bind(const Invocation& call) { distances_.bind(call.table); }
 
-void Attention::write(const Ports& ports, const Descriptor& d, const Job& job, uint32_t first,
+void Attention::write(const Ports& ports, const Descriptor& d, const Batch& batch, uint32_t first,
                       Activations& act) {
   const CacheShape c = cache_shape(d, ports.kv_channels);
   std::atomic<bool> finite{true};
@@ -71,8 +69,8 @@ void Attention::write(const Ports& ports, const Descriptor& d, const Job& job, u
         for (uint32_t head = from; head < to; ++head) {
           const HeadRegion region(ports, c, head);
           const float* means = means_of(ports, d, c, head);
-          for (uint32_t t = first; t < job.tokens; ++t) {
-            const Record record(ports, job, t);
+          for (uint32_t t = first; t < batch.tokens; ++t) {
+            const Record record{batch.records[t]};
             const uint32_t slot = slot_of(c, record.word(token_field::position));
             const size_t at = size_t{head} * c.head_dim;
             const bool good =
@@ -86,19 +84,19 @@ void Attention::write(const Ports& ports, const Descriptor& d, const Job& job, u
   if (!finite) act.non_finite = true;
 }
 
-void Attention::attend(const Ports& ports, const Descriptor& d, const Job& job, uint32_t first,
+void Attention::attend(const Ports& ports, const Descriptor& d, const Batch& batch, uint32_t first,
                        Activations& act) {
-  if (first >= job.tokens) return;
+  if (first >= batch.tokens) return;
   const CacheShape c = cache_shape(d, ports.kv_channels);
   const uint32_t heads = d.field(field::attend::heads);
   const uint32_t group = heads / c.kv_heads;
-  const uint32_t tokens = job.tokens - first;
+  const uint32_t tokens = batch.tokens - first;
   DistanceView distances = {};
   if (d.has(flag::centered))
     distances = distances_.view(ports, d.field(field::attend::distance_offset),
                                 d.field(field::attend::distance_beats), c.sinks + c.window, c.head_dim);
-  for (uint32_t t = first; t < job.tokens; ++t) {
-    const Record record(ports, job, t);
+  for (uint32_t t = first; t < batch.tokens; ++t) {
+    const Record record{batch.records[t]};
     spans_[t].blocks(c, record.word(token_field::position), record.word(token_field::sink_position));
   }
   // A piece of work is all heads that share a kv head, of a few tokens, unless that leaves threads idle.
@@ -118,10 +116,10 @@ void Attention::attend(const Ports& ports, const Descriptor& d, const Job& job, 
       const size_t head = size_t{kv_head} * group + in_group;
       const HeadRegion region(ports, c, kv_head);
       AttendView view;
-      view.token_count = std::min(tile, job.tokens - from_token);
+      view.token_count = std::min(tile, batch.tokens - from_token);
       for (uint32_t i = 0; i < view.token_count; ++i) {
         const uint32_t token = from_token + i;
-        const Record record(ports, job, token);
+        const Record record{batch.records[token]};
         const std::vector<SpanBlock>& blocks = spans_[token].blocks(c, record.word(token_field::position),
                                                                     record.word(token_field::sink_position));
         float* output = outputs_.get() + size_t{token} * limit::head_elements + head * c.head_dim;

@@ -27,14 +27,13 @@ void Engine::multiply(const Ports& ports, const Descriptor& d, const OutputView&
   const MatrixView matrix = weights_.matrix(ports, matrix_shape(d, ports.weight_channels), kernels_, pool_);
   const Packing packing = kernels_.packing(matrix.format, tokens - first);
   const BlockView block = packed_.view(kernels_, act, packing, matrix.groups, first, tokens, pool_);
-  const OutputView rows = {output.data + first * output.stride, output.stride};
   const uint32_t panels = ceil_div(matrix.rows, panel_rows);
   // A block's product of one panel, or of a few side by side, takes long enough to be shared in such pieces.
   // One token's reads long runs of memory, and whole fours of panels, which go side by side.
   const uint32_t grain =
       block.tokens > 1 ? kernels_.block_panels : std::clamp(panels / (32 * pool_.threads()), 1u, 8u) * 4;
   pool_.loop(panels, grain, [&](uint32_t from, uint32_t to, uint32_t thread) {
-    kernels_.product(matrix, block, from, to, rows, scratch_[thread]->data());
+    kernels_.product(matrix, block, from, to, output, scratch_[thread]->data());
   });
 }
 
@@ -80,10 +79,9 @@ void Engine::silu_mul(const Descriptor& d, uint32_t first, uint32_t tokens) {
   if (!finite) act.non_finite = true;
 }
 
-uint32_t Engine::embed(const Ports& ports, const Descriptor& d, const Job& job, uint32_t first) {
-  for (uint32_t t = first; t < job.tokens; ++t) {
-    const Beat& record = ports.io[job.input_offset + size_t{t} * job.input_stride];
-    const uint32_t id = get_word(record, token_field::token);
+uint32_t Engine::embed(const Ports& ports, const Descriptor& d, const Batch& batch, uint32_t first) {
+  for (uint32_t t = first; t < batch.tokens; ++t) {
+    const uint32_t id = get_word(batch.records[t][0], token_field::token);
     if (id >= d.field(field::embed::vocabulary)) return status_code::bad_job;
     const Beat* row =
         ports.table + d.field(field::embed::table_offset) + size_t{id} * d.field(field::embed::row_beats);
@@ -92,46 +90,47 @@ uint32_t Engine::embed(const Ports& ports, const Descriptor& d, const Job& job, 
   return status_code::ok;
 }
 
-uint32_t Engine::execute(const Ports& ports, const Descriptor& d, const Job& job) {
-  const uint32_t first = first_token(d, job);
-  if (first >= job.tokens) return status_code::ok;
+uint32_t Engine::execute(const Ports& ports, const Descriptor& d, const Batch& batch) {
+  const uint32_t first = d.has(flag::head) ? batch.first_wanted : 0;
+  if (first >= batch.tokens) return status_code::ok;
   switch (d.operation()) {
     case operation::embed:
-      return embed(ports, d, job, first);
+      return embed(ports, d, batch, first);
     case operation::norm:
       packed_.forget();
-      norm(ports, d, first, job.tokens);
+      norm(ports, d, first, batch.tokens);
       break;
     case operation::matmul: {
       const FloatBuffer out = float_buffer(act, d.field(field::matmul::destination));
-      multiply(ports, d, {out.data, out.stride}, first, job.tokens);
-      if (d.has(flag::biased)) add_bias(ports, d, {out.data, out.stride}, first, job.tokens);
+      multiply(ports, d, {out.data + first * out.stride, out.stride}, first, batch.tokens);
+      if (d.has(flag::biased)) add_bias(ports, d, {out.data, out.stride}, first, batch.tokens);
       break;
     }
     case operation::logits: {
       auto* rows = reinterpret_cast<float*>(ports.io + d.field(field::logits::io_offset));
-      multiply(ports, d, {rows, size_t{d.field(field::logits::row_beats)} * beat_words}, first, job.tokens);
+      const size_t stride = size_t{d.field(field::logits::row_beats)} * beat_words;
+      multiply(ports, d, {rows + (first - batch.last_job) * stride, stride}, first, batch.tokens);
       break;
     }
     case operation::rope_kv:
-      attention_.write(ports, d, job, first, act);
+      attention_.write(ports, d, batch, first, act);
       break;
     case operation::attend:
       packed_.forget();
-      attention_.attend(ports, d, job, first, act);
+      attention_.attend(ports, d, batch, first, act);
       break;
     case operation::silu_mul:
       packed_.forget();
-      silu_mul(d, first, job.tokens);
+      silu_mul(d, first, batch.tokens);
       break;
     case operation::add:
-      pool_.loop(job.tokens - first, 4, [&](uint32_t from, uint32_t to, uint32_t) {
+      pool_.loop(batch.tokens - first, 4, [&](uint32_t from, uint32_t to, uint32_t) {
         for (uint32_t t = first + from; t < first + to; ++t)
           kernels_.add(act.x[t], act.y[t], d.field(field::add::length));
       });
       break;
     default:
-      for (uint32_t t = first; t < job.tokens; ++t) dump(ports, d, t, act);
+      for (uint32_t t = first; t < batch.tokens; ++t) dump(ports, d, t, act);
       break;
   }
   return status_code::ok;

@@ -12,8 +12,8 @@ PackedBlock::PackedBlock()
     : codes_(size_t{most_groups} * most_tokens * group_inputs),
       sums_(new int32_t[most_groups * most_tokens]) {}
 
-BlockView PackedBlock::view(const Kernels& kernels, const accel::Activations& act, Packing packing,
-                            uint32_t groups, uint32_t first, uint32_t tokens, Pool& pool) {
+BlockView PackedBlock::view(const Kernels& kernels, const Activations& act, Packing packing, uint32_t groups,
+                            uint32_t first, uint32_t tokens, Pool& pool) {
   const uint32_t count = tokens - first;
   auto* codes = reinterpret_cast<int8_t*>(codes_.data());
   const bool same =

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "accllm/activations.hpp"
+#include "batch.hpp"
 #include "kernels.hpp"
 #include "pool.hpp"
 #include "relay.hpp"
@@ -18,7 +18,7 @@ class PackedBlock {
   /// To be called when the activations change.
   void forget() { valid_ = false; }
   /// Packs tokens first .. tokens - 1.
-  BlockView view(const Kernels& kernels, const accel::Activations& act, Packing packing, uint32_t groups,
+  BlockView view(const Kernels& kernels, const Activations& act, Packing packing, uint32_t groups,
                  uint32_t first, uint32_t tokens, Pool& pool);
 
  private:

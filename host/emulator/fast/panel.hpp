@@ -32,7 +32,9 @@ constexpr uint32_t line_bytes = 64;
 constexpr uint32_t group_inputs = 64;
 constexpr uint32_t chunk_inputs = 16;
 constexpr uint32_t chunks = group_inputs / chunk_inputs;
-constexpr uint32_t most_tokens = 16;
+/// Tokens that a product takes at most: three jobs', for which panels are unpacked once. Four jobs'
+/// activations leave no room in the first-level cache.
+constexpr uint32_t most_tokens = 48;
 constexpr uint32_t set_groups = 4;
 
 /// Where a group's parts start, in bytes from the start of its panel.

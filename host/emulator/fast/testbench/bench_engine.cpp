@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
-#include "fast/engine.hpp"
 #include "fast/levels.hpp"
+#include "fast/run.hpp"
 #include "random_model.hpp"
 
 namespace emulator = accllm::emulator;
@@ -43,6 +43,7 @@ cases::Shape tinyllama(uint32_t format, uint32_t layers) {
   s.layers = layers;
   // As a forward pass of the host; a layer alone is measured whole.
   s.ends_early = layers > 1;
+  s.benchmark = true;
   return s;
 }
 
@@ -87,7 +88,7 @@ double read_speed(const fast::AlignedBytes& buffer, uint32_t threads) {
 /// One model in memory, and the position that it has reached.
 class Bench {
  public:
-  explicit Bench(const cases::Shape& shape) : random_(7), builder_(shape, random_) {}
+  explicit Bench(const cases::Shape& shape) : random_(7), builder_(shape, random_, most_jobs) {}
 
   template <class Run>
   double run(uint32_t tokens, const Run& engine) {
@@ -97,10 +98,30 @@ class Bench {
     const double start = now();
     engine(call);
     const double seconds = now() - start;
-    const uint32_t code = accel::get_word(builder_.memory.io[1], accel::status_field::code);
-    if (code != accel::status_code::ok) {
-      std::printf("status %u\n", code);
-      std::exit(1);
+    check(0);
+    return seconds;
+  }
+
+  /// Runs a prompt in blocks, as many of them in the queue as are worth it.
+  double prefill(uint32_t tokens, fast::Engine& engine) {
+    double seconds = 0;
+    for (uint32_t done = 0; done < tokens;) {
+      std::vector<emulator::Invocation> queue;
+      for (uint32_t job = 0; job < most_jobs && done < tokens; ++job) {
+        const uint32_t count = std::min(accel::limit::block_tokens, tokens - done);
+        builder_.write_job(position_, count, count, job);
+        position_ += count;
+        done += count;
+        queue.push_back(builder_.memory.invocation(1, cancel_, builder_.job_at(job)));
+      }
+      const double start = now();
+      for (size_t ended = 0; ended < queue.size();) {
+        std::vector<const emulator::Invocation*> left;
+        for (size_t i = ended; i < queue.size(); ++i) left.push_back(&queue[i]);
+        ended += fast::run_on(engine, left).size();
+      }
+      seconds += now() - start;
+      for (uint32_t job = 0; job < queue.size(); ++job) check(job);
     }
     return seconds;
   }
@@ -112,6 +133,16 @@ class Bench {
   }
 
  private:
+  static constexpr uint32_t most_jobs = fast::most_tokens / accel::limit::block_tokens;
+
+  void check(uint32_t job) const {
+    const uint32_t code =
+        accel::get_word(builder_.memory.io[builder_.status_at(job)], accel::status_field::code);
+    if (code == accel::status_code::ok) return;
+    std::printf("status %u\n", code);
+    std::exit(1);
+  }
+
   bench::Random random_;
   cases::Builder builder_;
   const std::atomic<bool> cancel_{false};
@@ -129,10 +160,7 @@ void measure(const cases::Shape& shape, const fast::Kernels& kernels, uint32_t t
   Times tokens;
   for (int run = 0; run < runs; ++run) {
     bench.rewind();
-    double seconds = 0;
-    for (uint32_t done = 0; done < prompt; done += 16)
-      seconds += bench.run(std::min(16u, prompt - done), call);
-    prefill.seconds.push_back(seconds);
+    prefill.seconds.push_back(bench.prefill(prompt, engine));
     for (uint32_t i = 0; i < decode; ++i) tokens.seconds.push_back(bench.run(1, call));
   }
   std::printf("%u threads: first token with re-laying %.2f s\n", threads, first);

@@ -1,16 +1,15 @@
 /// \file
 /// The fast engine against the golden one, bit for bit: random layers with every activation dumped, on every
-/// level that this machine has, alternating numbers of threads. Prints a line a level.
+/// level that this machine has, alternating numbers of threads, and queues of jobs. Prints a line a level.
 ///   fast_cases [descriptors per level, default 10000] [seed]
 
 #include <cstdlib>
 
-#include "fast/engine.hpp"
-#include "fast/levels.hpp"
 #include "level_avx512_software.hpp"
-#include "random_model.hpp"
+#include "queue_cases.hpp"
 
 namespace emulator = accllm::emulator;
+using cases::Candidate;
 using cases::Memory;
 
 namespace {
@@ -18,18 +17,10 @@ namespace {
 uint64_t finite_jobs = 0;
 uint64_t non_finite_jobs = 0;
 
-bool same(const std::vector<accel::Beat>& a, const std::vector<accel::Beat>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(accel::Beat)) == 0;
-}
-
 /// Says which case differs, and where first.
 void report(const char* level, const cases::Shape& s, uint64_t seed, const Memory& found,
             const Memory& expected) {
-  std::printf(
-      "FAIL %s: seed %llu hidden %u intermediate %u heads %u/%u x %u sinks %u window %u ring %u format %u "
-      "hadamard %d centered %d\n",
-      level, static_cast<unsigned long long>(seed), s.hidden, s.intermediate, s.heads, s.kv_heads, s.head_dim,
-      s.sinks, s.window, s.ring, s.format, s.hadamard, s.centered);
+  cases::print_shape(level, s, seed);
   const uint32_t commands = accel::get_word(expected.io[0], accel::job_field::command_offset);
   const uint32_t count = accel::get_word(expected.io[0], accel::job_field::command_count);
   for (uint32_t c = 0; c < count; ++c) {
@@ -43,13 +34,6 @@ void report(const char* level, const cases::Shape& s, uint64_t seed, const Memor
     return;
   }
 }
-
-struct Candidate {
-  const emulator::fast::Kernels* kernels;
-  std::unique_ptr<emulator::fast::Engine> engine;
-  uint64_t descriptors = 0;
-  uint64_t mismatches = 0;
-};
 
 /// One random layer, several jobs long, on golden and on every candidate.
 void run_case(uint64_t seed, std::vector<Candidate>& candidates) {
@@ -79,9 +63,7 @@ void run_case(uint64_t seed, std::vector<Candidate>& candidates) {
       memory.io = input;
       emulator::fast::run_on(*candidate.engine, memory.invocation(seed + 1, cancel));
       candidate.descriptors += builder.descriptors();
-      bool equal = same(memory.io, builder.memory.io);
-      for (size_t k = 0; k < memory.kv.size(); ++k) equal = equal && same(memory.kv[k], builder.memory.kv[k]);
-      if (equal) continue;
+      if (cases::same_outputs(memory, builder.memory)) continue;
       if (++candidate.mismatches <= 3) report(candidate.kernels->name, shape, seed, memory, builder.memory);
       return;
     }
@@ -117,7 +99,11 @@ int main(int argc, char** argv) {
     }
     return true;
   };
-  for (uint64_t seed = first; !enough(); ++seed) run_case(seed, candidates);
+  cases::QueueCounts queues;
+  for (uint64_t seed = first; !enough(); ++seed) {
+    run_case(seed, candidates);
+    cases::run_queue_case(seed, candidates, queues);
+  }
   bool passed = true;
   for (const Candidate& c : candidates) {
     std::printf("%s: %llu descriptors, %llu mismatches, %u threads\n", c.kernels->name,
@@ -127,5 +113,7 @@ int main(int argc, char** argv) {
   }
   std::printf("jobs: %llu finite, %llu not\n", static_cast<unsigned long long>(finite_jobs),
               static_cast<unsigned long long>(non_finite_jobs));
+  std::printf("queues: %llu jobs joined, %llu alone\n", static_cast<unsigned long long>(queues.joined),
+              static_cast<unsigned long long>(queues.alone));
   return passed && finite_jobs > non_finite_jobs ? 0 : 1;
 }

@@ -26,13 +26,14 @@ struct Memory {
   static PortMemory port(std::vector<Beat>& beats, uint64_t generation) {
     return {reinterpret_cast<std::byte*>(beats.data()), beats.size() * sizeof(Beat), generation};
   }
-  Invocation invocation(uint64_t generation, const std::atomic<bool>& cancel) {
+  /// `job`: beat of the job's header.
+  Invocation invocation(uint64_t generation, const std::atomic<bool>& cancel, uint32_t job = 0) {
     Invocation call{};
     for (auto& channel : weight) call.weight.push_back(port(channel, generation));
     for (auto& channel : kv) call.kv.push_back(port(channel, 0));
     call.table = port(table, generation);
     call.io = port(io, 0);
-    call.job = 0;
+    call.job = job;
     call.cancel = &cancel;
     return call;
   }
@@ -41,27 +42,36 @@ struct Memory {
 /// Builds the memory and the command stream of one layer.
 class Builder {
  public:
-  Builder(const Shape& shape, bench::Random& random) : s_(shape), random_(random) {
+  /// \param jobs how many jobs there is room for.
+  Builder(const Shape& shape, bench::Random& random, uint32_t jobs = 1) : s_(shape), random_(random) {
     memory.weight.resize(s_.weight_channels);
     memory.kv.resize(s_.kv_channels);
     stride_ = 1 + ceil_div(2 * s_.head_dim, beat_words);
-    records_ = 4;
-    dumps_ = records_ + stride_ * limit::block_tokens;
+    commands_at_ = jobs * job_beats();
     build();
   }
 
   Memory memory;
   uint32_t descriptors() const { return static_cast<uint32_t>(commands_.size()); }
 
-  /// Writes the job of `tokens` tokens from `position` on.
+  /// Beat of the header of job number `index`, which the status follows.
+  uint32_t job_at(uint32_t index) const { return index * job_beats(); }
+  uint32_t status_at(uint32_t index) const { return job_at(index) + 1; }
+
+  /// Writes the job of `tokens` tokens from `position` on, of which any number's results are wanted.
   void write_job(uint32_t position, uint32_t tokens) {
-    // A benchmark wants logits of single tokens only.
-    const uint32_t first_logit = s_.dumps ? random_.below(tokens + 1) : tokens == 1 ? 0 : tokens;
-    const uint32_t words[] = {abi_version, dumps_, descriptors(), records_, stride_, tokens, first_logit, 1};
-    memory.io[0] = beat_of(words, 8);
+    write_job(position, tokens, s_.benchmark ? (tokens == 1 ? 0 : tokens) : random_.below(tokens + 1), 0);
+  }
+
+  /// The same of job number `index`, of which the results of tokens `first_wanted` and following are wanted.
+  void write_job(uint32_t position, uint32_t tokens, uint32_t first_wanted, uint32_t index) {
+    const uint32_t records = status_at(index) + status_beats;
+    const uint32_t words[] = {abi_version, commands_at_, descriptors(), records,
+                              stride_,     tokens,       first_wanted,  status_at(index)};
+    memory.io[job_at(index)] = beat_of(words, 8);
     for (uint32_t t = 0; t < tokens; ++t) {
       const uint32_t p = position + t;
-      Beat* record = &memory.io[records_ + t * stride_];
+      Beat* record = &memory.io[records + t * stride_];
       const uint32_t head[] = {random_.below(s_.vocabulary), p, std::min(p, s_.sinks + s_.window - 1)};
       record[0] = beat_of(head, 3);
       for (uint32_t i = 0; i < 2 * s_.head_dim; ++i)
@@ -70,6 +80,8 @@ class Builder {
   }
 
  private:
+  uint32_t job_beats() const { return 1 + status_beats + stride_ * limit::block_tokens; }
+
   static Beat beat_of(const uint32_t* words, uint32_t count) {
     Beat beat = zero_beat();
     for (uint32_t i = 0; i < count; ++i) set_word(beat, i, words[i]);
@@ -126,7 +138,7 @@ class Builder {
     d.words[field::matmul::format] = format;
     const MatrixShape m = matrix_shape(d, s_.weight_channels);
     // Zero-points near the middle of the codes, as quantizers choose them, a little off it, or anywhere.
-    const uint32_t spread = !s_.dumps         ? 3
+    const uint32_t spread = s_.benchmark      ? 3
                             : columns > 16000 ? pick(random_, {3, 3, 3, 9})
                                               : pick(random_, {3, 9, 17, 32});
     for (auto& channel : memory.weight) {
@@ -235,7 +247,7 @@ class Builder {
 
   void norm(uint32_t flags) {
     // Now and then a gain that makes the vector infinite, or vanish.
-    const uint32_t kind = s_.dumps && !s_.flat ? random_.below(20) : 2;
+    const uint32_t kind = !s_.benchmark && !s_.flat ? random_.below(20) : 2;
     const uint32_t gains =
         place_floats(s_.hidden, kind == 1 ? 0.0f : 1.0f, kind == 1 || s_.flat ? 0.0f : 0.5f);
     if (kind == 0) set_word(memory.table[gains], 0, infinity_bits);
@@ -243,9 +255,9 @@ class Builder {
     dump(buffer::a, s_.hidden, flags);
   }
 
-  /// Moves the dumps behind the records and the commands in front of them.
+  /// Moves the dumps behind the jobs and the commands in front of them.
   void finish() {
-    const uint32_t shift = dumps_ + descriptors();
+    const uint32_t shift = commands_at_ + descriptors();
     for (Beat& beat : commands_) {
       const uint32_t kind = get_word(beat, 0);
       const uint32_t word = kind == operation::dump     ? uint32_t{field::dump::io_offset}
@@ -254,15 +266,14 @@ class Builder {
       if (word != 0) set_word(beat, word, get_word(beat, word) + shift);
     }
     memory.io.assign(shift + dump_end_, zero_beat());
-    std::copy(commands_.begin(), commands_.end(), memory.io.begin() + dumps_);
+    std::copy(commands_.begin(), commands_.end(), memory.io.begin() + commands_at_);
   }
 
   const Shape s_;
   bench::Random& random_;
   std::vector<Beat> commands_;
   uint32_t stride_ = 0;
-  uint32_t records_ = 0;
-  uint32_t dumps_ = 0;
+  uint32_t commands_at_ = 0;
   uint32_t dump_end_ = 0;
   uint32_t weight_end_ = 0;
 };

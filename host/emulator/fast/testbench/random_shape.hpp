@@ -28,6 +28,8 @@ struct Shape {
   bool ends_early;
   /// Whether every activation is dumped.
   bool dumps;
+  /// Whether codes are as quantizers make them and only single tokens' logits are wanted.
+  bool benchmark;
   /// Whether all bits of all weights are ones and embeddings and gains the same: every activation is then 127
   /// until attention has been at work, and sums are as large as they get.
   bool flat;
@@ -57,6 +59,7 @@ inline Shape random_shape(bench::Random& random) {
   s.layers = 1 + random.below(2);
   s.ends_early = random.below(3) != 0;
   s.dumps = true;
+  s.benchmark = false;
   s.flat = random.below(4) == 0;
   // Enough groups for sums to leave 32 bits; few rows where those are many.
   if (s.flat && random.below(2) == 0) s.intermediate += 2000;
