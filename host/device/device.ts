@@ -58,6 +58,11 @@ export interface RunOptions {
   readonly timeoutMs?: number | undefined;
   /** Aborts the run: rejects with InterruptedError, the device stays usable or is closed. */
   readonly signal?: Cancellation | undefined;
+  /**
+   * A run that was started before: this one is started behind it at once, but waited for, and its time counted, only
+   * when that one has ended.
+   */
+  readonly after?: Promise<unknown> | undefined;
 }
 
 export interface Kernel {

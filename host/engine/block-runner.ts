@@ -1,11 +1,11 @@
 import { jobFields, statusBeats } from "../../quant/format/command.ts";
-import { beatBytes } from "../../quant/format/limits.ts";
+import { beatBytes, limits } from "../../quant/format/limits.ts";
 import { kernelAbiVersion } from "../../quant/format/platform.ts";
-import type { Cancellation, DeviceBuffer, KernelArguments } from "../device/device.ts";
+import type { Cancellation, DeviceBuffer, KernelArguments, RunOptions } from "../device/device.ts";
 import { type Descriptor, encodeDescriptors } from "./commands.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { disassemble } from "./disassembler.ts";
-import type { MemoryPlan } from "./plan.ts";
+import { type JobPlace, type MemoryPlan, queueLength } from "./plan.ts";
 import { checkStatus, RunStatus, statusWords } from "./status.ts";
 import { type TokenBlock, writeAngles, writeToken, writeTokenRecords } from "./tables.ts";
 
@@ -33,6 +33,15 @@ export interface BlocksOptions {
   readonly take?: (token: number) => void;
 }
 
+/** Tokens that may be under way at a time. */
+export const mostTokensUnderWay = (queueLength + 1) * limits.blockTokens;
+
+/** A place for a job, and the kernel's arguments for a run of it. */
+interface Lane {
+  readonly place: JobPlace;
+  readonly args: KernelArguments;
+}
+
 /** Runs the command stream over blocks of tokens: token records and job header out, status and logits back. */
 export class BlockRunner {
   /** The block that ran last; undefined before the first, and after a failure. */
@@ -42,7 +51,10 @@ export class BlockRunner {
   readonly #vocabulary: number;
   readonly #hiddenSize: number;
   readonly #frequencies: Float64Array;
-  readonly #args: KernelArguments;
+  /** For a block whose results may be wanted: they lie behind it. */
+  readonly #main: Lane;
+  /** For blocks without. */
+  readonly #queue: readonly Lane[];
   readonly #io: DeviceBuffer;
   /** The host side of io. */
   readonly #bytes: Uint8Array;
@@ -68,7 +80,13 @@ export class BlockRunner {
     this.#hiddenSize = model.hiddenSize;
     this.#frequencies = frequencies;
     const { io } = plan;
-    this.#args = Object.freeze({ ...Object.fromEntries(memory.buffers), job: io.jobOffset });
+    const buffers = Object.fromEntries(memory.buffers);
+    const laneOf = (place: JobPlace): Lane => ({
+      place,
+      args: Object.freeze({ ...buffers, job: place.jobOffset }),
+    });
+    this.#main = laneOf(io);
+    this.#queue = io.queue.map(laneOf);
     this.#io = memory.buffer("io");
     this.#bytes = memory.map("io");
     const { buffer, byteOffset } = this.#bytes;
@@ -95,24 +113,71 @@ export class BlockRunner {
    * @param block at most limits.blockTokens tokens
    * @throws DeviceError for whatever the kernel reports, InterruptedError
    */
-  async run(block: BlockRun, { result = "logits", signal, timeoutMs }: BlockRunOptions): Promise<RunStatus> {
+  async run(block: BlockRun, options: BlockRunOptions): Promise<RunStatus> {
     try {
-      this.#send(block, result);
-      const running = this.#memory.kernel.run(this.#args, { signal, timeoutMs });
-      this.#prepare(block.position + block.tokens.length);
-      await running;
-      const { statusOffset, logitsRowBeats } = this.#plan.io;
-      const withRow = result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
-      this.#fetch(statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
-      this.#rowCame = withRow;
-      const status = new RunStatus(this.#words, (statusOffset * beatBytes) / 4);
-      checkStatus(status, (index) => this.#describe(index, result));
-      this.last = { block, result, status };
+      const status = await this.#run(block, options, this.#main);
+      this.last = { block, result: options.result ?? "logits", status };
       return status;
     } catch (error) {
       this.last = undefined;
       throw error;
     }
+  }
+
+  /**
+   * Runs blocks in a row, some of them waiting for the kernel while one runs, so that it need not wait for the host.
+   * @param blocks of these only the last may have results that are wanted
+   * @param done called with each block's status in their order
+   * @throws as run; blocks that were under way have ended then, and may have written their part of the cache
+   */
+  async runQueue(
+    blocks: readonly BlockRun[],
+    options: BlockRunOptions,
+    done: (status: RunStatus, block: BlockRun) => void,
+  ): Promise<void> {
+    const { result = "logits" } = options;
+    const ends: Promise<RunStatus>[] = [];
+    let started = 0;
+    try {
+      for (const block of blocks) {
+        while (started < blocks.length && ends.length < this.#queue.length) {
+          const lane =
+            started === blocks.length - 1 ? this.#main : this.#queue[started % this.#queue.length]!;
+          const end = this.#run(blocks[started]!, { ...options, after: ends.at(-1) }, lane);
+          // It is waited for below; until then nobody else would hear of a failure.
+          end.catch(() => {});
+          ends.push(end);
+          started++;
+        }
+        const status = await ends[0]!;
+        ends.shift();
+        this.last = { block, result, status };
+        done(status, block);
+      }
+    } catch (error) {
+      await Promise.allSettled(ends);
+      this.last = undefined;
+      throw error;
+    }
+  }
+
+  async #run(
+    block: BlockRun,
+    { result = "logits", ...options }: BlockRunOptions & Pick<RunOptions, "after">,
+    { place, args }: Lane,
+  ): Promise<RunStatus> {
+    this.#send(block, result, place);
+    const running = this.#memory.kernel.run(args, options);
+    const main = place === this.#main.place;
+    if (main) this.#prepare(block.position + block.tokens.length);
+    await running;
+    const { logitsRowBeats } = this.#plan.io;
+    const withRow = main && result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
+    this.#fetch(place.statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
+    this.#rowCame = withRow;
+    const status = new RunStatus(this.#words, (place.statusOffset * beatBytes) / 4);
+    checkStatus(status, (index) => this.#describe(index, result));
+    return status;
   }
 
   /** Logits [vocabulary] of one token of the block that ran last, where they lie until the next block runs. */
@@ -140,13 +205,13 @@ export class BlockRunner {
     return values;
   }
 
-  #send(block: BlockRun, result: BlockResult): void {
+  #send(block: BlockRun, result: BlockResult, place: JobPlace): void {
     const { io } = this.#plan;
     const { tokens } = block;
-    const inputOffset = io.jobOffset - tokens.length * io.inputStride;
-    this.#writeRecords(inputOffset, block);
+    const inputOffset = place.jobOffset - tokens.length * io.inputStride;
+    this.#writeRecords(inputOffset, block, place);
     const words = this.#words;
-    const job = (io.jobOffset * beatBytes) / 4;
+    const job = (place.jobOffset * beatBytes) / 4;
     words[job + jobFields.abiVersion] = kernelAbiVersion;
     words[job + jobFields.commandOffset] = result === "hidden" ? io.hiddenCommandOffset : io.commandOffset;
     words[job + jobFields.commandCount] = result === "hidden" ? io.hiddenCommandCount : io.commandCount;
@@ -154,21 +219,22 @@ export class BlockRunner {
     words[job + jobFields.inputStride] = io.inputStride;
     words[job + jobFields.tokens] = tokens.length;
     words[job + jobFields.firstLogit] = block.firstLogit;
-    words[job + jobFields.statusOffset] = io.statusOffset;
-    const status = (io.statusOffset * beatBytes) / 4;
+    words[job + jobFields.statusOffset] = place.statusOffset;
+    const status = (place.statusOffset * beatBytes) / 4;
     for (let i = 0; i < statusWords; i++) words[status + i] = 0;
-    const end = io.statusOffset + statusBeats;
+    const end = place.statusOffset + statusBeats;
     this.#io.sync("toDevice", (end - inputOffset) * beatBytes, inputOffset * beatBytes);
   }
 
-  #writeRecords(inputOffset: number, { tokens, position }: BlockRun): void {
+  #writeRecords(inputOffset: number, { tokens, position }: BlockRun, place: JobPlace): void {
     const { sinks, window, io } = this.#plan;
-    if (tokens.length === 1 && position === this.#preparedPosition) {
+    const main = place === this.#main.place;
+    if (main && tokens.length === 1 && position === this.#preparedPosition) {
       writeToken(this.#lastRecord, tokens[0]!, position, sinks + window - 1);
       return;
     }
-    this.#preparedPosition = undefined;
-    const target = this.#bytes.subarray(inputOffset * beatBytes, io.jobOffset * beatBytes);
+    if (main) this.#preparedPosition = undefined;
+    const target = this.#bytes.subarray(inputOffset * beatBytes, place.jobOffset * beatBytes);
     const stride = io.inputStride * beatBytes;
     writeTokenRecords(target, stride, { tokens, position }, sinks + window - 1, this.#frequencies);
   }

@@ -29,17 +29,21 @@ export interface BufferPlan {
   readonly bank: number;
 }
 
+/** Where a job lies in io; offsets in beats. */
+export interface JobPlace {
+  /** Of the records of a block of limits.blockTokens; those of a smaller one begin later. */
+  readonly inputOffset: number;
+  readonly jobOffset: number;
+  readonly statusOffset: number;
+}
+
 /**
  * The io buffer; offsets in beats. A block's token records end where the job begins, and status and logits follow it:
  * one sync sends records, job and a status of zeros, and one brings back the status and a single token's logits.
  */
-export interface IoPlan {
-  /** Of the records of a block of limits.blockTokens; those of a smaller one begin later. */
-  readonly inputOffset: number;
+export interface IoPlan extends JobPlace {
   /** Beats of a token record. */
   readonly inputStride: number;
-  readonly jobOffset: number;
-  readonly statusOffset: number;
   /** Logits, one row a token of the block. */
   readonly logitsOffset: number;
   readonly logitsRowBeats: number;
@@ -54,6 +58,8 @@ export interface IoPlan {
   /** The stream that ends with the last layer's output. */
   readonly hiddenCommandOffset: number;
   readonly hiddenCommandCount: number;
+  /** Places of jobs without results, of which several wait for the kernel at a time. */
+  readonly queue: readonly JobPlace[];
   readonly beats: number;
 }
 
@@ -79,6 +85,12 @@ export interface MemoryPlan {
   readonly hidden: readonly Descriptor[];
 }
 
+/**
+ * Jobs without results that wait for the kernel at a time: twice what the emulator makes one of, so that it never waits
+ * for the host.
+ */
+export const queueLength = 6;
+
 /** XRT allocates whole pages. */
 const pageBytes = 4096;
 
@@ -102,11 +114,13 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
     ? { offset: tableBeats, rowBeats: beatsOf(model.headDim * 2), rows: sinks + window }
     : undefined;
 
-  const inputOffset = 0;
   const inputStride = tokenRecordBeats(model.headDim);
-  const jobOffset = inputOffset + inputStride * limits.blockTokens;
-  const statusOffset = jobOffset + 1;
-  const logitsOffset = statusOffset + statusBeats;
+  const jobBeats = inputStride * limits.blockTokens + 1 + statusBeats;
+  const placeAt = (start: number): JobPlace => {
+    const jobOffset = start + inputStride * limits.blockTokens;
+    return { inputOffset: start, jobOffset, statusOffset: jobOffset + 1 };
+  };
+  const logitsOffset = jobBeats;
   const logitsRowBeats = beatsOf(model.vocabSize * 4);
   const dumpOffset = logitsOffset + logitsRowBeats * limits.blockTokens;
   const forward = forwardPass(header, tensors, {
@@ -129,11 +143,10 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
   const commandOffset = hiddenOffset + hiddenRowBeats * limits.blockTokens;
   const commandCount = forward.descriptors.length;
   const hiddenCommandOffset = commandOffset + beatsOf(commandCount * descriptorBytes);
+  const queueOffset = hiddenCommandOffset + beatsOf(hidden.length * descriptorBytes);
   const io: IoPlan = {
-    inputOffset,
+    ...placeAt(0),
     inputStride,
-    jobOffset,
-    statusOffset,
     logitsOffset,
     logitsRowBeats,
     dumpOffset,
@@ -144,7 +157,8 @@ export function planMemory(header: ImageHeader, platform: Platform, options: Pla
     commandCount,
     hiddenCommandOffset,
     hiddenCommandCount: hidden.length,
-    beats: hiddenCommandOffset + beatsOf(hidden.length * descriptorBytes),
+    queue: Array.from({ length: queueLength }, (_, i) => placeAt(queueOffset + i * jobBeats)),
+    beats: queueOffset + queueLength * jobBeats,
   };
 
   const bytesOf = (argument: string): number => {

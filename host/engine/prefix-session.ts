@@ -1,5 +1,5 @@
-import { limits } from "../../quant/format/limits.ts";
 import { DeviceError, UsageError } from "../errors.ts";
+import { mostTokensUnderWay } from "./block-runner.ts";
 import type { Session } from "./generate.ts";
 import { type CacheShape, reusableTokens } from "./sequences/prefix.ts";
 import type { StoredSequence } from "./sequences/sequence-file.ts";
@@ -199,11 +199,12 @@ export class PrefixSession implements Session {
       return result;
     } catch (error) {
       // After a fault of the device nothing in its memory is trusted; else blocks that ended are in the cache and
-      // the one under way may have written its slots.
+      // those under way may have written their slots.
       const run = error instanceof DeviceError ? -before : this.#inner.position - before;
       this.#ids.push(...ids.slice(0, Math.max(0, run)));
       if (run < 0) this.#ids.length = 0;
-      this.#written = Math.max(this.#written, this.#inner.position + limits.blockTokens);
+      const reached = Math.min(before + ids.length, this.#inner.position + mostTokensUnderWay);
+      this.#written = Math.max(this.#written, reached);
       throw error;
     }
   }

@@ -254,12 +254,18 @@ export class Session implements TokenSession {
     { first, signal, result = "logits", take }: BlocksOptions,
   ): Promise<void> {
     checkTokens(ids, this.vocabSize, this.#position);
-    for (let start = 0; start < ids.length; start += limits.blockTokens) {
+    const blocks = blocksOf(ids, this.#position, first);
+    while (blocks.length > 0) {
       throwIfAborted(signal);
-      const tokens = ids.slice(start, start + limits.blockTokens);
-      const firstLogit = Math.min(tokens.length, Math.max(0, first - start));
-      this.#totals.add(await this.#runBlock({ tokens, firstLogit }, result, signal));
-      this.#position += tokens.length;
+      // Up to the next block whose results are wanted, before which another would write over them.
+      const last = blocks.findIndex((block) => block.firstLogit < block.tokens.length);
+      const together = blocks.splice(0, last < 0 ? blocks.length : last + 1);
+      const timeoutMs = this.#timeoutMs(limits.blockTokens);
+      await this.#runner.runQueue(together, { result, signal, timeoutMs }, (status, { tokens }) => {
+        this.#totals.add(status);
+        this.#position += tokens.length;
+      });
+      const { firstLogit, tokens } = together.at(-1)!;
       for (let t = firstLogit; t < tokens.length; t++) take?.(t);
     }
   }
@@ -278,4 +284,15 @@ export class Session implements TokenSession {
     this.#calls.checkIdle();
     return this.#kv;
   }
+}
+
+/** Cuts a text into blocks; results are wanted of its tokens from index `first` on. */
+function blocksOf(ids: readonly number[], position: number, first: number): BlockRun[] {
+  const blocks: BlockRun[] = [];
+  for (let start = 0; start < ids.length; start += limits.blockTokens) {
+    const tokens = ids.slice(start, start + limits.blockTokens);
+    const firstLogit = Math.min(tokens.length, Math.max(0, first - start));
+    blocks.push({ tokens, position: position + start, firstLogit });
+  }
+  return blocks;
 }

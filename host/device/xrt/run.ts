@@ -92,6 +92,12 @@ async function turn(device: XrtDevice): Promise<void> {
   if (device.closed) throw closedMeanwhile();
 }
 
+/** Waits for another run to end, however it does. @throws DeviceError where the device was closed meanwhile */
+async function endOf(run: Promise<unknown>, device: XrtDevice): Promise<void> {
+  await run.catch(() => {});
+  if (device.closed) throw closedMeanwhile();
+}
+
 function closedMeanwhile(): DeviceError {
   return new DeviceError("DEVICE_CLOSED", "The device was closed while the kernel ran.");
 }
@@ -150,7 +156,7 @@ export interface RunKernel {
 export async function execute(
   kernel: RunKernel,
   args: KernelArguments,
-  { timeoutMs = defaultTimeoutMs, signal }: RunOptions,
+  { timeoutMs = defaultTimeoutMs, signal, after }: RunOptions,
 ): Promise<void> {
   const { device } = kernel;
   const run = kernel.begin(args);
@@ -161,6 +167,7 @@ export async function execute(
     if (device.library.xrt.xrtRunStart(handle) !== 0) {
       throw deviceFailed(device, "RUN_NOT_STARTED", `Kernel ${kernel.name} could not be started`);
     }
+    if (after !== undefined) await endOf(after, device);
     const interrupted = () => signal?.aborted === true;
     const start = performance.now();
     const slice = Math.min(longestSliceMs, Math.max(sliceMs, 1.5 * lastMs));

@@ -65,6 +65,8 @@ export class FakeDevice implements Device {
   readonly buffers = new Map<string, FakeBuffer>();
   readonly platform: Platform;
   execute: (run: FakeRun) => Promise<void> | void;
+  /** Runs that were ever started. */
+  started = 0;
   /** Argument whose allocation fails. */
   failAllocation: string | undefined;
   argumentNames: readonly string[];
@@ -88,7 +90,11 @@ export class FakeDevice implements Device {
         this.buffers.set(argument, buffer);
         return buffer;
       },
-      run: async (args, options = {}) => this.execute({ ...this.#memory(args), options }),
+      run: async (args, options = {}) => {
+        this.started++;
+        if (options.after !== undefined) await options.after.catch(() => {});
+        await this.execute({ ...this.#memory(args), options });
+      },
       close: () => this.log.push("close kernel"),
     };
   }
