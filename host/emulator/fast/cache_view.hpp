@@ -38,17 +38,24 @@ struct SpanBlock {
   /// Distances of slot i: sink_distance - i for sinks, window_distance - i for the others.
   int32_t sink_distance;
   int32_t window_distance;
+  /// The largest distance of an attended slot.
+  int32_t farthest;
   uint32_t index;
   bool any_sink;
   bool any_window;
+  /// Whether all slots are attended.
+  bool full;
 };
 
 /// Cosines and sines by distance, two int16 of a row in each word: words[k * stride + last - distance].
-/// Sixteen neighbouring slots have falling distances, so that they are sixteen neighbouring words.
+/// Sixteen neighbouring slots have falling distances, so that they are sixteen neighbouring words. Rows begin
+/// at a line, and there are block_slots words before the largest distance and behind the smallest.
 struct DistanceView {
   const int32_t* words;
   size_t stride;
   int32_t last;
+  /// At least the root of the largest sum of two squares in a word.
+  float radius;
 };
 
 /// A token's side of attention; its heads are those that share a kv head.
@@ -69,8 +76,10 @@ struct AttendScratch {
 
   /// First scores, then probabilities times value minima.
   float scores[size_t{most_attend_rows} * slots];
-  /// Probabilities times value scales, [blocks][rows][slots of a block].
-  uint8_t weights[blocks][most_attend_rows][block_slots];
+  /// What centering gives back by distance, a row's with block_slots to spare on either side.
+  float means[size_t{most_attend_rows} * (slots + 4 * block_slots)];
+  /// Probabilities times value scales.
+  uint8_t weights[most_attend_rows][blocks][block_slots];
   /// What a block's weights are aligned to.
   int16_t exponents[most_attend_rows][blocks];
   float value_scales[slots];

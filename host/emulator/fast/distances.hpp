@@ -2,12 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <tuple>
-#include <vector>
 
 #include "../engine.hpp"
 #include "accllm/ports.hpp"
 #include "cache_view.hpp"
+#include "relay.hpp"
 
 namespace accllm::emulator::fast {
 
@@ -22,9 +23,13 @@ class DistanceCache {
 
  private:
   using Key = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;
+  struct Table {
+    std::unique_ptr<AlignedBytes> memory;
+    DistanceView view;
+  };
 
   PortMemory table_ = {nullptr, 0, 0};
-  std::map<Key, std::vector<int32_t>> tables_;
+  std::map<Key, Table> tables_;
 };
 
 }  // namespace accllm::emulator::fast

@@ -2,6 +2,7 @@
 #include "simd/avx2_activations.hpp"
 #include "simd/avx2_block.hpp"
 #include "simd/avx2_keys.hpp"
+#include "simd/avx2_means.hpp"
 #include "simd/avx2_product.hpp"
 #include "simd/avx2_quantize.hpp"
 #include "simd/avx2_two_bit_block.hpp"

@@ -44,6 +44,7 @@ void Span::build() {
         if (slot >= attended_sinks) continue;
         block.attended[i] = block.sink[i] = -1;
         block.any_sink = true;
+        block.farthest = std::max(block.farthest, block.sink_distance - i);
       } else if (slot < slots && own >= 0) {
         const int32_t behind = own - (slot - sinks);
         const int32_t age = behind < 0 ? behind + ring : behind;
@@ -53,8 +54,10 @@ void Span::build() {
         // less one.
         block.window_distance = age + i;
         block.any_window = true;
+        block.farthest = std::max(block.farthest, age);
       }
     }
+    block.full = std::all_of(block.attended, block.attended + block_slots, [](int32_t x) { return x != 0; });
     if (block.any_sink || block.any_window) blocks_.push_back(block);
   }
 }

@@ -38,9 +38,9 @@ bool all_scores(const AttendView& a, size_t stride, Row<S>* rows) {
       Row<S>& row = rows[t * a.heads + h];
       const float* q = token.queries + h * a.head_dim;
       finite = prepare_query<S>(a, token, q, one_rotation, row.query) && finite;
-      row.largest = S::fill(-float_of_bits(infinity_bits));
     }
   }
+  if (a.means != nullptr) score_means<S>(a, rows);
   KeyBlock<S> keys;
   const auto load = [&](uint32_t index) {
     keys.load(a.keys + index * a.block_bytes, a.head_dim);
@@ -69,21 +69,28 @@ bool attend(const AttendView& a) {
   ValueSums sums[most_attend_rows];
   const bool finite = all_scores<S>(a, stride, rows);
   for (uint32_t row = 0; row < a.token_count * a.heads; ++row) {
-    float most = rows[row].largest[0];
-    for (int i = 1; i < S::lanes; ++i) most = rows[row].largest[i] > most ? rows[row].largest[i] : most;
     AttendScratch& scratch = *a.scratch;
     const Weights weights =
-        probabilities<S>(scratch, a.tokens[row / a.heads], most, scratch.scores + row * stride,
-                         scratch.weights[0][row], scratch.exponents[row]);
+        probabilities<S>(scratch, a.tokens[row / a.heads], scratch.scores + row * stride,
+                         scratch.weights[row], scratch.exponents[row]);
     const size_t elements = 2 * padded_half(a.head_dim);
     sums[row].start(weights, a.head_dim, scratch.sums + row * sum_classes * elements);
   }
   ValueCodes<S> codes;
+  ValueRun run;
   const auto load = [&](uint32_t index) {
-    codes.load(a.values + index * a.block_bytes + 4 * block_slots, a.head_dim);
+    if (run.size == value_blocks) {
+      add_run<S>(a, codes, run, sums);
+      run = {};
+    }
+    codes.load(run.size++, a.values + index * a.block_bytes + 4 * block_slots, a.head_dim);
   };
-  for_each_block(a, load,
-                 [&](uint32_t t, uint32_t count) { add_block<S>(a, codes, t * a.heads, count, sums); });
+  for_each_block(a, load, [&](uint32_t t, uint32_t count) {
+    const uint32_t n = run.counts[t]++;
+    run.blocks[t][n] = count;
+    run.places[t][n] = run.size - 1;
+  });
+  add_run<S>(a, codes, run, sums);
   for (uint32_t row = 0; row < a.token_count * a.heads; ++row) {
     float* output = a.tokens[row / a.heads].outputs + row % a.heads * a.head_dim;
     sums[row].finish(a.head_dim, output);

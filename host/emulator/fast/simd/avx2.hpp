@@ -75,6 +75,7 @@ struct Avx2 : VectorTypes<8> {
     return F32(_mm256_permute_ps(__m256(x), distance == 1 ? 0xb1 : 0x4e));
   }
 
+  static F32 larger(F32 x, F32 y) { return F32(_mm256_max_ps(__m256(x), __m256(y))); }
   static I32 round(F32 x) { return I32(_mm256_cvtps_epi32(__m256(x))); }
   static F32 to_float(I32 x) { return F32(_mm256_cvtepi32_ps(__m256i(x))); }
   static I32 gather(const uint32_t* table, I32 index) {

@@ -4,7 +4,7 @@
 #include "keys.hpp"
 
 /// \file
-/// AVX2's products of queries with keys and with key means.
+/// AVX2's products of queries with keys.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -120,79 +120,6 @@ struct KeyCodes<Avx2> {
       words[w] = _mm256_permute2x128_si256(fours[w], fours[w + 4], 0x20);
       words[w + 4] = _mm256_permute2x128_si256(fours[w], fours[w + 4], 0x31);
     }
-  }
-};
-
-/// A pair of products fits 32 bits: codes reach 32,767 in magnitude, table entries 32,768. The sum C of up to
-/// 128 of them does not. So two sums are kept: L of the products modulo 2^32, and H of the products less
-/// their last eight bits, divided by 256, below 2^30. C - 256 H is the sum of those last bits, below 2^15,
-/// and thus L - 256 H modulo 2^32. That takes half the multiplications of splitting one factor in two. Where
-/// the magnitudes of every four codes add up to less than 2^16, as they mostly do, so do their two products
-/// in 32 bits, and only the sum of the two goes into L and H.
-template <>
-struct MeanProduct<Avx2> {
-  struct Query {
-    int32_t pairs[most_head_dim / 2];
-    /// Whether two products may not add up in 32 bits.
-    bool large;
-
-    void set(const int16_t* codes, uint32_t count) {
-      constexpr uint32_t step = 4;
-      std::memcpy(pairs, codes, count * sizeof(int32_t));
-      std::memset(pairs + count, 0, (step - count % step) % step * sizeof(int32_t));
-      __m128i any = _mm_setzero_si128();
-      for (uint32_t k = 0; k < count; k += step) {
-        const __m128i magnitudes = _mm_abs_epi16(load_as<__m128i>(pairs + k));
-        const __m128i sums = _mm_madd_epi16(magnitudes, _mm_set1_epi16(1));
-        any = _mm_or_si128(any, _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0xb1)));
-      }
-      large = _mm_testz_si128(any, _mm_set1_epi32(~0xffff)) == 0;
-    }
-  };
-
-  template <uint32_t count>
-  static void multiply(const Query* const (&queries)[count], const int32_t* words, size_t stride,
-                       uint32_t pairs, SlotValues<Avx2> (&out)[count]) {
-    bool large = false;
-    for (uint32_t n = 0; n < count; ++n) large = large || queries[n]->large;
-    const uint32_t together = large ? 0 : pairs / 2 * 2;
-    for (uint32_t part = 0; part < 2; ++part) {
-      const int32_t* at = words + 8 * part;
-      __m256i low[count];
-      __m256i high[count];
-      for (uint32_t n = 0; n < count; ++n) low[n] = high[n] = _mm256_setzero_si256();
-      uint32_t k = 0;
-#pragma GCC unroll 2
-      for (; k < together; k += 2, at += 2 * stride) add<count, 2>(queries, k, at, stride, low, high);
-      for (; k < pairs; ++k, at += stride) add<count, 1>(queries, k, at, stride, low, high);
-      for (uint32_t n = 0; n < count; ++n) out[n].part[part] = value(low[n], high[n]);
-    }
-  }
-
- private:
-  template <uint32_t count, uint32_t pairs>
-  static void add(const Query* const (&queries)[count], uint32_t k, const int32_t* words, size_t stride,
-                  __m256i (&low)[count], __m256i (&high)[count]) {
-    __m256i sums[count];
-    for (uint32_t i = 0; i < pairs; ++i) {
-      const __m256i entries = load_once(words + i * stride);
-      for (uint32_t n = 0; n < count; ++n) {
-        const __m256i product = _mm256_madd_epi16(entries, _mm256_set1_epi32(queries[n]->pairs[k + i]));
-        sums[n] = i == 0 ? product : _mm256_add_epi32(sums[n], product);
-        asm("" : "+x"(sums[n]));
-      }
-    }
-    for (uint32_t n = 0; n < count; ++n) {
-      low[n] = _mm256_add_epi32(low[n], sums[n]);
-      high[n] = _mm256_add_epi32(high[n], _mm256_srai_epi32(sums[n], 8));
-    }
-  }
-  /// C = 2^14 A + B, both of which float32 holds exactly; their sum is rounded once.
-  static Avx2::F32 value(__m256i low, __m256i high) {
-    const __m256i last = _mm256_sub_epi32(low, _mm256_slli_epi32(high, 8));
-    const __m256i a = _mm256_srai_epi32(_mm256_add_epi32(high, _mm256_srli_epi32(last, 8)), 6);
-    const __m256i b = _mm256_and_si256(low, _mm256_set1_epi32(0x3fff));
-    return Avx2::to_float(Avx2::I32(a)) * 16384.0f + Avx2::to_float(Avx2::I32(b));
   }
 };
 

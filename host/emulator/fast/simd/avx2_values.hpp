@@ -28,11 +28,12 @@ struct WeightBytes<Avx2> {
 template <>
 struct ValueCodes<Avx2> {
   static constexpr uint32_t quads = block_slots / 4;
-  /// Vectors of eight elements, the even ones of a slot first.
+  /// Vectors of eight elements of a block, the even ones of a slot first.
   uint32_t vectors;
-  __m256i codes[quads][most_head_dim / 8];
+  /// Of each block and vector the four slots 0 to 3, 4 to 7 and so on.
+  __m256i codes[value_blocks * most_head_dim / 8][quads];
 
-  void load(const uint8_t* block_codes, uint32_t head_dim) {
+  void load(uint32_t place, const uint8_t* block_codes, uint32_t head_dim) {
     const uint32_t slot_bytes = head_dim / 2;
     const uint32_t half = padded_half(head_dim) / 8;
     vectors = 2 * half;
@@ -56,8 +57,9 @@ struct ValueCodes<Avx2> {
         const __m128i cd[2] = {_mm_unpacklo_epi8(c, d), _mm_unpackhi_epi8(c, d)};
         for (uint32_t p = 0; p < 2; ++p) {
           if (first / 8 + p >= half) break;
-          auto* even = reinterpret_cast<__m128i*>(&codes[quad][first / 8 + p]);
-          auto* odd = reinterpret_cast<__m128i*>(&codes[quad][half + first / 8 + p]);
+          const uint32_t vector = place * vectors + first / 8 + p;
+          auto* even = reinterpret_cast<__m128i*>(&codes[vector][quad]);
+          auto* odd = reinterpret_cast<__m128i*>(&codes[vector + half][quad]);
           const __m128i four[2] = {_mm_unpacklo_epi16(ab[p], cd[p]), _mm_unpackhi_epi16(ab[p], cd[p])};
           for (uint32_t i = 0; i < 2; ++i) {
             _mm_store_si128(even + i, _mm_and_si128(four[i], mask));
@@ -68,41 +70,40 @@ struct ValueCodes<Avx2> {
     }
   }
 
-  template <uint32_t count>
-  void add(const uint8_t* const (&weights)[count], const uint32_t (&shifts)[count],
-           uint32_t* const (&sums)[count]) const {
+  void add(const ValueStep* steps, uint32_t count, uint32_t* sums) const {
     uint32_t v = 0;
-    for (; v + 4 <= vectors; v += 4) add_vectors<count, 4>(v, weights, shifts, sums);
-    for (; v < vectors; v += 2) add_vectors<count, 2>(v, weights, shifts, sums);
+    for (; v + 8 <= vectors; v += 8) add_vectors<8>(v, steps, count, sums);
+    for (; v < vectors; v += 2) add_vectors<2>(v, steps, count, sums);
   }
 
  private:
-  template <uint32_t count, uint32_t width>
-  void add_vectors(uint32_t first, const uint8_t* const (&weights)[count], const uint32_t (&shifts)[count],
-                   uint32_t* const (&sums)[count]) const {
-    __m256i pairs[count][width];
+  /// A function of its own for the registers.
+  template <uint32_t width>
+  [[gnu::noinline]] void add_vectors(uint32_t first, const ValueStep* steps, uint32_t count, uint32_t* sums) const {
     static_assert(quads * 2 * 255 * 15 <= INT16_MAX, "sums of all slots fit 16 bits");
-    for (uint32_t quad = 0; quad < quads; ++quad) {
-      __m256i four[count];
-      for (uint32_t n = 0; n < count; ++n)
-        four[n] = _mm256_set1_epi32(load_as<int32_t>(weights[n] + 4 * quad));
-      for (uint32_t i = 0; i < width; ++i) {
-        const __m256i values = load_once(&codes[quad][first + i]);
-        for (uint32_t n = 0; n < count; ++n) {
-          const __m256i product = _mm256_maddubs_epi16(four[n], values);
-          pairs[n][i] = quad == 0 ? product : _mm256_add_epi16(pairs[n][i], product);
-        }
-      }
-    }
-    const __m256i ones = _mm256_set1_epi16(1);
+    auto* place = reinterpret_cast<__m256i*>(sums + 8 * first);
+    __m256i total[width];
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < width; ++i) total[i] = load_once(place + i);
     for (uint32_t n = 0; n < count; ++n) {
-      const __m128i shift = _mm_cvtsi32_si128(static_cast<int32_t>(shifts[n]));
+      const ValueStep& step = steps[n];
+      const __m256i(*values)[quads] = codes + step.place * vectors + first;
+      __m256i four[quads];
+      for (uint32_t quad = 0; quad < quads; ++quad)
+        four[quad] = _mm256_set1_epi32(load_as<int32_t>(step.weights + 4 * quad));
+      const __m256i factor = _mm256_set1_epi32(0x10001 << step.shift);
+#pragma GCC unroll 8
       for (uint32_t i = 0; i < width; ++i) {
-        auto* place = reinterpret_cast<__m256i*>(sums[n] + 8 * (first + i));
-        const __m256i sum = _mm256_sll_epi32(_mm256_madd_epi16(pairs[n][i], ones), shift);
-        _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), sum));
+        const __m256i low = _mm256_add_epi16(_mm256_maddubs_epi16(four[0], values[i][0]),
+                                             _mm256_maddubs_epi16(four[1], values[i][1]));
+        const __m256i high = _mm256_add_epi16(_mm256_maddubs_epi16(four[2], values[i][2]),
+                                              _mm256_maddubs_epi16(four[3], values[i][3]));
+        total[i] = _mm256_add_epi32(total[i], _mm256_madd_epi16(_mm256_add_epi16(low, high), factor));
+        asm("" : "+x"(total[i]));
       }
     }
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < width; ++i) _mm256_storeu_si256(place + i, total[i]);
   }
 };
 

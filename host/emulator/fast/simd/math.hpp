@@ -59,9 +59,9 @@ constexpr bool squares_agree() {
 }
 static_assert(squares_agree(), "exp24's second term in float32");
 
-/// round(2^24 * e^x) for x <= 0.
+/// round(2^24 * e^x) for x <= 0. In line, so that loops set its constants once.
 template <class S>
-typename S::I32 exp24(typename S::F32 x) {
+[[gnu::always_inline]] inline typename S::I32 exp24(typename S::F32 x) {
   using F32 = typename S::F32;
   using I32 = typename S::I32;
   const F32 t = x * float_of_bits(0x3fb8aa3b);  // log2(e)

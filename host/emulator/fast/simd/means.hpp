@@ -15,7 +15,7 @@ struct SlotValues {
   typename S::F32 part[parts];
 };
 
-/// Products of the 16-bit (alpha, beta) of query heads with the distance table. A level may have its own.
+/// Products of a query head's 16-bit (alpha, beta) with the distance table. A level may have its own.
 template <class S>
 struct MeanProduct {
   /// 16-bit pairs: code = 256 * high + low.
@@ -23,8 +23,9 @@ struct MeanProduct {
     int32_t high[most_head_dim / 2];
     int32_t low[most_head_dim / 2];
 
-    void set(const int16_t* codes, uint32_t pairs) {
-      for (uint32_t k = 0; k < pairs; ++k) {
+    /// `codes` are `count` pairs, `radius` is the table's.
+    void set(const int16_t* codes, uint32_t count, float /*radius*/) {
+      for (uint32_t k = 0; k < count; ++k) {
         const int32_t even = codes[2 * k];
         const int32_t odd = codes[2 * k + 1];
         high[k] = ((even >> 8) & 0xffff) | ((odd >> 8) * (1 << 16));
@@ -33,26 +34,25 @@ struct MeanProduct {
     }
   };
 
-  /// float(C(d)) of `count` heads at the sixteen distances whose first pair of entries is at `words`.
-  template <uint32_t count>
-  static void multiply(const Query* const (&queries)[count], const int32_t* words, size_t stride,
-                       uint32_t pairs, SlotValues<S> (&out)[count]) {
+  /// fl(float(C(d)) * factor) at as many distances as `vectors` vectors hold; the first pair of entries is at
+  /// `words`.
+  template <uint32_t vectors>
+  static void multiply(const Query& query, const int32_t* words, size_t stride, uint32_t pairs, float factor,
+                       float* out) {
     using I32 = typename S::I32;
-    constexpr uint32_t parts = SlotValues<S>::parts;
-    for (uint32_t n = 0; n < count; ++n) {
-      I32 high[parts] = {};
-      I32 low[parts] = {};
-      for (uint32_t k = 0; k < pairs; ++k) {
-        const I32 query_high = S::fill(queries[n]->high[k]);
-        const I32 query_low = S::fill(queries[n]->low[k]);
-        for (uint32_t p = 0; p < parts; ++p) {
-          const I32 entries = load_as<I32>(words + k * stride + p * S::lanes);
-          high[p] = S::dot_pairs(high[p], entries, query_high);
-          low[p] = S::dot_pairs(low[p], entries, query_low);
-        }
+    I32 high[vectors] = {};
+    I32 low[vectors] = {};
+    for (uint32_t k = 0; k < pairs; ++k) {
+      const I32 query_high = S::fill(query.high[k]);
+      const I32 query_low = S::fill(query.low[k]);
+      for (uint32_t v = 0; v < vectors; ++v) {
+        const I32 entries = load_as<I32>(words + k * stride + v * S::lanes);
+        high[v] = S::dot_pairs(high[v], entries, query_high);
+        low[v] = S::dot_pairs(low[v], entries, query_low);
       }
-      for (uint32_t p = 0; p < parts; ++p) out[n].part[p] = S::wide_to_float(high[p], low[p]);
     }
+    for (uint32_t v = 0; v < vectors; ++v)
+      store_as(out + v * S::lanes, S::wide_to_float(high[v], low[v]) * factor);
   }
 };
 

@@ -53,6 +53,27 @@ int64_t minimum_sum(const float* values, uint32_t blocks, int32_t exponent) {
   return sum;
 }
 
+/// The largest attended score of a row, -infinity if there is none; a NaN never is.
+template <class S>
+float largest_score(const SpanBlock* blocks, uint32_t count, const float* scores) {
+  using F32 = typename S::F32;
+  constexpr uint32_t parts = SlotValues<S>::parts;
+  F32 largest[parts];
+  for (uint32_t p = 0; p < parts; ++p) largest[p] = S::fill(-float_of_bits(infinity_bits));
+  for (uint32_t b = 0; b < count; ++b) {
+    for (uint32_t p = 0; p < parts; ++p) {
+      F32 score = load_as<F32>(scores + b * block_slots + p * S::lanes);
+      if (!blocks[b].full)
+        score = load_as<typename S::I32>(blocks[b].attended + p * S::lanes) != 0 ? score : largest[p];
+      largest[p] = S::larger(score, largest[p]);
+    }
+  }
+  for (uint32_t p = 1; p < parts; ++p) largest[0] = S::larger(largest[p], largest[0]);
+  float most = largest[0][0];
+  for (int i = 1; i < S::lanes; ++i) most = largest[0][i] > most ? largest[0][i] : most;
+  return most;
+}
+
 /// Scores of a few blocks to probabilities in 24 fraction bits, kept as float32, which holds them exactly.
 /// \return their sum.
 template <class S>
@@ -109,18 +130,18 @@ int32_t block_weights(const SpanBlock& block, const AttendScratch& scratch, floa
 /// Takes the row's scores to what the sums need: weights u, a block's exponent in `exponents`, and in the
 /// place of scores probabilities times minima.
 template <class S>
-Weights probabilities(const AttendScratch& scratch, const AttendToken& token, float largest, float* values,
-                      uint8_t* weights, int16_t* exponents) {
+Weights probabilities(const AttendScratch& scratch, const AttendToken& token, float* values,
+                      uint8_t (*weights)[block_slots], int16_t* exponents) {
   Weights result;
+  const float largest = largest_score<S>(token.blocks, token.block_count, values);
   typename S::I32 minimum_bits = {};
   for (uint32_t first = 0; first < token.block_count; first += run_blocks) {
     const uint32_t last = first + run_blocks < token.block_count ? first + run_blocks : token.block_count;
     result.total +=
         exponentials<S>(token.blocks + first, last - first, largest, values + first * block_slots);
     for (uint32_t b = first; b < last; ++b) {
-      uint8_t* u = weights + size_t{b} * most_attend_rows * block_slots;
       const int32_t exponent =
-          block_weights<S>(token.blocks[b], scratch, values + b * block_slots, u, minimum_bits);
+          block_weights<S>(token.blocks[b], scratch, values + b * block_slots, weights[b], minimum_bits);
       exponents[b] = static_cast<int16_t>(exponent);
       if (exponent > result.code_exponent) result.code_exponent = exponent;
     }

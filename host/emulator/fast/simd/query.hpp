@@ -9,7 +9,7 @@ namespace {
 /// nibbles' elements, then the four high nibbles'.
 struct RotatedQuery {
   int8_t codes[most_words * 8];
-  int32_t sum;
+  float sum;
   /// Scale times the descriptor's score scale.
   float factor;
 };
@@ -30,9 +30,10 @@ template <class S>
 int32_t order_codes(int8_t* codes, uint32_t bytes) {
   using I32 = typename S::I32;
   using U8 = typename S::U8;
-  static constexpr uint8_t evens_first[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
-  U8 index;
-  for (uint32_t i = 0; i < sizeof(U8); ++i) index[i] = evens_first[i % 16];
+  static constexpr uint8_t evens_first[64] = {
+      0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
+      0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+  const U8 index = load_as<U8>(evens_first);
   I32 sum = {};
   for (uint32_t i = 0; i < bytes; i += sizeof(U8)) {
     const U8 ordered = S::pick(load_as<U8>(codes + i), index);
@@ -54,7 +55,7 @@ bool rotate_query(const AttendView& a, const float* q, const Rotation& rotation,
   // Whole vectors of any level.
   const uint32_t bytes = (a.head_dim + 63) & ~63u;
   std::memset(out.codes + a.head_dim, 0, bytes - a.head_dim);
-  out.sum = order_codes<S>(out.codes, bytes);
+  out.sum = static_cast<float>(order_codes<S>(out.codes, bytes));
   out.factor = quantizer.scale * a.score_scale;
   return quantizer.finite;
 }
@@ -70,7 +71,7 @@ bool mean_query(const AttendView& a, const float* q, HeadQuery<S>& out) {
   }
   const Quantizer quantizer(absmax_bits<S>(v, a.head_dim), 32767.0f);
   quantize_all<S, typename S::Shorts>(v, a.head_dim, quantizer.inverse, 32767.0f, codes);
-  out.mean.set(codes, half);
+  out.mean.set(codes, half, a.distances.radius);
   out.mean_factor = quantizer.scale * a.mean_scale;
   return quantizer.finite;
 }

@@ -8,79 +8,104 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// A query head's scores, and the largest attended one of every lane so far.
+/// A query head of a token.
 template <class S>
 struct Row {
   HeadQuery<S> query;
-  typename S::F32 largest;
+  /// What centering gives back at distance 0; a word earlier is a distance more.
+  const float* means;
 };
 
-/// Scores of a block for one of the two rotations: fl(fl(fl(I * scale) + fl(A * minimum)) * factor), and what
-/// centering took away, `distance` being that of the first slot.
-template <class S, uint32_t count>
-void slot_scores(const AttendView& a, const Row<S>* rows, const RotatedQuery* const (&rotated)[count],
-                 const KeyBlock<S>& keys, int32_t distance, SlotValues<S> (&scores)[count]) {
-  constexpr uint32_t parts = SlotValues<S>::parts;
-  const int8_t* codes[count];
-  for (uint32_t n = 0; n < count; ++n) codes[n] = rotated[n]->codes;
-  keys.codes.template multiply<count>(codes, a.head_dim, scores);
-  for (uint32_t n = 0; n < count; ++n) {
-    const RotatedQuery& q = *rotated[n];
-    const float sum = static_cast<float>(q.sum);
-    for (uint32_t p = 0; p < parts; ++p)
-      scores[n].part[p] = (scores[n].part[p] * keys.scales.part[p] + sum * keys.minima.part[p]) * q.factor;
+/// What centering gives back, at all distances that a token attends to, for all rows.
+template <class S>
+void score_means(const AttendView& a, Row<S>* rows) {
+  constexpr int32_t width = 4 * S::lanes;
+  int32_t farthest = 0;
+  for (uint32_t t = 0; t < a.token_count; ++t) {
+    for (uint32_t b = 0; b < a.tokens[t].block_count; ++b) {
+      const SpanBlock& block = a.tokens[t].blocks[b];
+      farthest = block.farthest > farthest ? block.farthest : farthest;
+    }
   }
-  if (a.means == nullptr) return;
-  const typename MeanProduct<S>::Query* queries[count];
-  for (uint32_t n = 0; n < count; ++n) queries[n] = &rows[n].query.mean;
-  SlotValues<S> means[count];
-  const int32_t* words = a.distances.words + (a.distances.last - distance);
-  MeanProduct<S>::template multiply<count>(queries, words, a.distances.stride, a.head_dim / 2, means);
-  for (uint32_t n = 0; n < count; ++n) {
-    for (uint32_t p = 0; p < parts; ++p) scores[n].part[p] += means[n].part[p] * rows[n].query.mean_factor;
+  // In whole vectors.
+  const int32_t first = (a.distances.last - farthest) / S::lanes * S::lanes;
+  const int32_t end = (a.distances.last / S::lanes + 1) * S::lanes;
+  const size_t stride = static_cast<size_t>(end - first) + 2 * block_slots;
+  const uint32_t count = a.token_count * a.heads;
+  for (uint32_t r = 0; r < count; ++r)
+    rows[r].means = a.scratch->means + r * stride + block_slots + (a.distances.last - first);
+  for (int32_t word = first; word < end;) {
+    const int32_t* words = a.distances.words + word;
+    const bool wide = word + width <= end;
+    for (uint32_t r = 0; r < count; ++r) {
+      const HeadQuery<S>& query = rows[r].query;
+      float* out = a.scratch->means + r * stride + block_slots + (word - first);
+      if (wide) {
+        MeanProduct<S>::template multiply<4>(query.mean, words, a.distances.stride, a.head_dim / 2,
+                                             query.mean_factor, out);
+      } else {
+        MeanProduct<S>::template multiply<1>(query.mean, words, a.distances.stride, a.head_dim / 2,
+                                             query.mean_factor, out);
+      }
+    }
+    word += wide ? width : S::lanes;
   }
 }
 
-/// Scores of a block for `count` heads of a token, head n's to out[n * stride] and the following fifteen;
-/// what is not attended has any value.
+/// Scores of a block for `count` heads of a token and one of the two rotations:
+/// fl(fl(fl(I * scale) + fl(A * minimum)) * factor), and what centering took away, `distance` being that of
+/// the first slot. Head n's go to out[n * stride] and the following fifteen.
 template <class S, uint32_t count>
-void block_scores(const AttendView& a, Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
+void slot_scores(const AttendView& a, const Row<S>* rows, const RotatedQuery* const (&rotated)[count],
+                 const KeyBlock<S>& keys, int32_t distance, float* out, size_t stride) {
+  using F32 = typename S::F32;
+  const int8_t* codes[count];
+  for (uint32_t n = 0; n < count; ++n) codes[n] = rotated[n]->codes;
+  SlotValues<S> products[count];
+  keys.codes.template multiply<count>(codes, a.head_dim, products);
+  for (uint32_t n = 0; n < count; ++n) {
+    const RotatedQuery& q = *rotated[n];
+    for (uint32_t p = 0; p < SlotValues<S>::parts; ++p) {
+      F32 score = (products[n].part[p] * keys.scales.part[p] + q.sum * keys.minima.part[p]) * q.factor;
+      const uint32_t lane = p * S::lanes;
+      if (a.means != nullptr) score += load_as<F32>(rows[n].means - distance + lane);
+      store_as(out + n * stride + lane, score);
+    }
+  }
+}
+
+/// Scores of a block for `count` heads of a token; what is not attended has any value.
+template <class S, uint32_t count>
+void block_scores(const AttendView& a, const Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
                   float* out, size_t stride) {
   using F32 = typename S::F32;
-  using I32 = typename S::I32;
   // The heads of a token have the same rotations.
   const bool one_rotation = rows[0].query.one_rotation;
   const bool same = one_rotation && block.any_window && block.sink_distance == block.window_distance;
-  const bool sinks_apart = block.any_sink && !same;
   const RotatedQuery* rotated[count];
-  SlotValues<S> window[count];
-  SlotValues<S> sinks[count];
   if (block.any_window) {
     for (uint32_t n = 0; n < count; ++n) rotated[n] = &rows[n].query.window;
-    slot_scores<S, count>(a, rows, rotated, keys, block.window_distance, window);
+    slot_scores<S, count>(a, rows, rotated, keys, block.window_distance, out, stride);
   }
-  if (sinks_apart) {
-    for (uint32_t n = 0; n < count; ++n)
-      rotated[n] = one_rotation ? &rows[n].query.window : &rows[n].query.sink;
-    slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, sinks);
-  }
+  if (!block.any_sink || same) return;
+  for (uint32_t n = 0; n < count; ++n)
+    rotated[n] = one_rotation ? &rows[n].query.window : &rows[n].query.sink;
+  if (!block.any_window) return slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, out, stride);
+  float sinks[count * block_slots];
+  slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, sinks, block_slots);
   for (uint32_t n = 0; n < count; ++n) {
-    F32& largest = rows[n].largest;
-    for (uint32_t p = 0; p < SlotValues<S>::parts; ++p) {
-      const uint32_t lane = p * S::lanes;
-      F32 scores = block.any_window ? window[n].part[p] : sinks[n].part[p];
-      if (sinks_apart) scores = load_as<I32>(block.sink + lane) != 0 ? sinks[n].part[p] : scores;
-      const I32 larger = (scores > largest) & load_as<I32>(block.attended + lane);
-      largest = larger != 0 ? scores : largest;
-      store_as(out + n * stride + lane, scores);
+    for (uint32_t lane = 0; lane < block_slots; lane += S::lanes) {
+      float* at = out + n * stride + lane;
+      const F32 sink = load_as<F32>(sinks + n * block_slots + lane);
+      store_as(at, load_as<typename S::I32>(block.sink + lane) != 0 ? sink : load_as<F32>(at));
     }
   }
 }
 
 /// The same for all heads of a token, four at a time.
 template <class S>
-void block_scores_of_heads(const AttendView& a, Row<S>* rows, const SpanBlock& block, const KeyBlock<S>& keys,
-                           float* out, size_t stride) {
+void block_scores_of_heads(const AttendView& a, const Row<S>* rows, const SpanBlock& block,
+                           const KeyBlock<S>& keys, float* out, size_t stride) {
   uint32_t h = 0;
   for (; h + 4 <= a.heads; h += 4) block_scores<S, 4>(a, rows + h, block, keys, out + h * stride, stride);
   for (; h + 2 <= a.heads; h += 2) block_scores<S, 2>(a, rows + h, block, keys, out + h * stride, stride);

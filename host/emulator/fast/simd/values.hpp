@@ -3,7 +3,7 @@
 #include "keys.hpp"
 
 /// \file
-/// Sixteen cached values, unpacked once for all query heads that weigh them.
+/// Cached values, unpacked once for all query heads that weigh them.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -11,33 +11,42 @@ namespace {
 /// Elements of half a vector, the even ones or the odd ones, as sums keep them: whole vectors of eight.
 inline uint32_t padded_half(uint32_t head_dim) { return (head_dim / 2 + 7) & ~7u; }
 
-/// Codes of sixteen values. A level may have its own.
+/// Blocks whose values are unpacked at a time.
+constexpr uint32_t value_blocks = 8;
+
+/// What a row does with one of them: adds sum_j u_j * c_(j,i) << shift.
+struct ValueStep {
+  /// Its number among the unpacked ones.
+  uint32_t place;
+  uint32_t shift;
+  const uint8_t* weights;
+};
+
+/// Codes of a few blocks of values. A level may have its own.
 template <class S>
 struct ValueCodes {
-  const uint8_t* codes;
+  const uint8_t* codes[value_blocks];
   uint32_t slot_bytes;
   uint32_t half;
 
-  void load(const uint8_t* block_codes, uint32_t head_dim) {
-    codes = block_codes;
+  void load(uint32_t place, const uint8_t* block_codes, uint32_t head_dim) {
+    codes[place] = block_codes;
     slot_bytes = head_dim / 2;
     half = padded_half(head_dim);
   }
 
-  /// Adds sum_j u_j * c_(j,i) << shift of a block to sums[i] for `count` heads: the even elements first, the
-  /// odd ones from padded_half on.
-  template <uint32_t count>
-  void add(const uint8_t* const (&weights)[count], const uint32_t (&shifts)[count],
-           uint32_t* const (&sums)[count]) const {
-    for (uint32_t n = 0; n < count; ++n) add_one(weights[n], shifts[n], sums[n]);
+  /// Takes the steps of a row, adding to sums[i]: the even elements first, the odd ones from padded_half on.
+  void add(const ValueStep* steps, uint32_t count, uint32_t* sums) const {
+    for (uint32_t n = 0; n < count; ++n) add_block(codes[steps[n].place], steps[n], sums);
   }
 
  private:
-  void add_one(const uint8_t* u, uint32_t shift, uint32_t* sums) const {
+  void add_block(const uint8_t* block, const ValueStep& step, uint32_t* sums) const {
     // 16 slots * 255 * 15 fits 16 bits.
     constexpr uint32_t width = 2 * S::lanes;
     using U16 = typename S::U16;
     using Bytes = typename S::U16Bytes;
+    const uint8_t* u = step.weights;
     for (uint32_t first = 0; first < slot_bytes; first += width) {
       const uint32_t left = slot_bytes - first < width ? slot_bytes - first : width;
       U16 even = {};
@@ -45,9 +54,9 @@ struct ValueCodes {
       for (uint32_t s = 0; s < block_slots; ++s) {
         Bytes bytes = {};
         if (left == width) {
-          bytes = load_as<Bytes>(codes + s * slot_bytes + first);
+          bytes = load_as<Bytes>(block + s * slot_bytes + first);
         } else {
-          std::memcpy(&bytes, codes + s * slot_bytes + first, left);
+          std::memcpy(&bytes, block + s * slot_bytes + first, left);
         }
         const U16 pairs = convert<U16>(bytes);
         even += (pairs & 15) * u[s];
@@ -59,8 +68,8 @@ struct ValueCodes {
       store_as(odds, odd);
       uint32_t* out = sums + first;
       for (uint32_t i = 0; i < left; ++i) {
-        out[i] += uint32_t{evens[i]} << shift;
-        out[i + half] += uint32_t{odds[i]} << shift;
+        out[i] += uint32_t{evens[i]} << step.shift;
+        out[i + half] += uint32_t{odds[i]} << step.shift;
       }
     }
   }

@@ -58,6 +58,8 @@ struct VectorTypes {
   static F32 fill(float x) { return x - F32{}; }
   static I32 fill(int32_t x) { return x - I32{}; }
   static U8 fill_bytes(uint8_t x) { return x - U8{}; }
+  /// x where it is larger, y elsewhere, with NaNs too. A level may have an instruction.
+  static F32 larger(F32 x, F32 y) { return x > y ? x : y; }
 };
 
 }  // namespace

@@ -20,16 +20,26 @@ class ValueSums {
     used_ = 0;
   }
 
-  /// Where a block with this exponent is to be added, shifted by `shift`; null if it is too small.
-  uint32_t* place(int32_t exponent, uint32_t& shift) {
-    const int32_t below = weights_.code_exponent - exponent;
-    if (exponent == no_exponent || below > sum_fraction_bits) return nullptr;
-    const auto row = static_cast<uint32_t>(below) / 8;
-    shift = 7 - static_cast<uint32_t>(below) % 8;
-    uint32_t* place = sums_ + row * elements_;
-    if ((used_ >> row & 1) == 0) std::memset(place, 0, elements_ * sizeof(uint32_t));
-    used_ |= 1u << row;
-    return place;
+  /// Adds the row's blocks that are unpacked: numbers `blocks` of its own, at places 0 and on of the unpacked
+  /// ones.
+  template <class S>
+  void add(const ValueCodes<S>& codes, const uint32_t* blocks, const uint32_t* places, uint32_t count,
+           const int16_t* exponents, const uint8_t (*weights)[block_slots]) {
+    ValueStep steps[value_blocks];
+    uint32_t found = 0;
+    uint32_t row = 0;
+    for (uint32_t n = 0; n < count; ++n) {
+      const int32_t exponent = exponents[blocks[n]];
+      const int32_t below = weights_.code_exponent - exponent;
+      if (exponent == no_exponent || below > sum_fraction_bits) continue;
+      if (found > 0 && static_cast<uint32_t>(below) / 8 != row) {
+        codes.add(steps, found, sums_of(row));
+        found = 0;
+      }
+      row = static_cast<uint32_t>(below) / 8;
+      steps[found++] = {places[n], 7 - static_cast<uint32_t>(below) % 8, weights[blocks[n]]};
+    }
+    if (found > 0) codes.add(steps, found, sums_of(row));
   }
 
   /// The head's output before any rotation.
@@ -61,6 +71,13 @@ class ValueSums {
   }
 
  private:
+  uint32_t* sums_of(uint32_t row) {
+    uint32_t* sums = sums_ + row * elements_;
+    if ((used_ >> row & 1) == 0) std::memset(sums, 0, elements_ * sizeof(uint32_t));
+    used_ |= 1u << row;
+    return sums;
+  }
+
   Weights weights_;
   uint32_t elements_;
   uint32_t* sums_;
@@ -71,28 +88,22 @@ class ValueSums {
 static_assert((uint64_t{AttendScratch::blocks} * block_slots * 255 * 15 << 7) < uint64_t{1} << 32,
               "sums of a class fit 32 bits");
 
-/// Adds a block of values to the sums of a token's heads, which have rows `first_row` and following; `block`
-/// is the token's count of it.
+/// Which blocks are unpacked, and which of them each token attends to.
+struct ValueRun {
+  uint32_t size = 0;
+  uint32_t counts[most_attend_tokens] = {};
+  uint32_t blocks[most_attend_tokens][value_blocks];
+  uint32_t places[most_attend_tokens][value_blocks];
+};
+
+/// Adds the unpacked blocks to the sums of all rows.
 template <class S>
-void add_block(const AttendView& a, const ValueCodes<S>& codes, uint32_t first_row, uint32_t block,
-               ValueSums* sums) {
-  const uint8_t* u[2];
-  uint32_t shifts[2];
-  uint32_t* places[2];
-  uint32_t found = 0;
-  for (uint32_t row = first_row; row < first_row + a.heads; ++row) {
-    places[found] = sums[row].place(a.scratch->exponents[row][block], shifts[found]);
-    if (places[found] == nullptr) continue;
-    u[found] = a.scratch->weights[block][row];
-    if (++found < 2) continue;
-    codes.template add<2>(u, shifts, places);
-    found = 0;
+void add_run(const AttendView& a, const ValueCodes<S>& codes, const ValueRun& run, ValueSums* sums) {
+  for (uint32_t t = 0; t < a.token_count; ++t) {
+    for (uint32_t row = t * a.heads; row < (t + 1) * a.heads; ++row)
+      sums[row].add<S>(codes, run.blocks[t], run.places[t], run.counts[t], a.scratch->exponents[row],
+                       a.scratch->weights[row]);
   }
-  if (found == 0) return;
-  const uint8_t* last_u[1] = {u[0]};
-  const uint32_t last_shift[1] = {shifts[0]};
-  uint32_t* last_place[1] = {places[0]};
-  codes.template add<1>(last_u, last_shift, last_place);
 }
 
 }  // namespace
