@@ -1,6 +1,7 @@
 #include "kernels.hpp"
 #include "simd/avx2_activations.hpp"
 #include "simd/avx2_block.hpp"
+#include "simd/avx2_exponential.hpp"
 #include "simd/avx2_keys.hpp"
 #include "simd/avx2_means.hpp"
 #include "simd/avx2_product.hpp"

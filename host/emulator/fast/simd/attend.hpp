@@ -70,9 +70,8 @@ bool attend(const AttendView& a) {
   const bool finite = all_scores<S>(a, stride, rows);
   for (uint32_t row = 0; row < a.token_count * a.heads; ++row) {
     AttendScratch& scratch = *a.scratch;
-    const Weights weights =
-        probabilities<S>(scratch, a.tokens[row / a.heads], scratch.scores + row * stride,
-                         scratch.weights[row], scratch.exponents[row]);
+    const Weights weights = probabilities<S>(scratch, a.tokens[row / a.heads], scratch.scores + row * stride,
+                                             scratch.weights[row], scratch.exponents[row]);
     const size_t elements = 2 * padded_half(a.head_dim);
     sums[row].start(weights, a.head_dim, scratch.sums + row * sum_classes * elements);
   }

@@ -79,7 +79,8 @@ struct ValueCodes<Avx2> {
  private:
   /// A function of its own for the registers.
   template <uint32_t width>
-  [[gnu::noinline]] void add_vectors(uint32_t first, const ValueStep* steps, uint32_t count, uint32_t* sums) const {
+  [[gnu::noinline]] void add_vectors(uint32_t first, const ValueStep* steps, uint32_t count,
+                                     uint32_t* sums) const {
     static_assert(quads * 2 * 255 * 15 <= INT16_MAX, "sums of all slots fit 16 bits");
     auto* place = reinterpret_cast<__m256i*>(sums + 8 * first);
     __m256i total[width];

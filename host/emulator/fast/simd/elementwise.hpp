@@ -56,26 +56,35 @@ bool norm(const float* x, const float* gain, uint32_t length, float epsilon, flo
   return quantize<S>(scratch, length, codes, scale);
 }
 
+/// g = silu(g) * u of whole vectors.
 template <class S>
-typename S::F32 silu_times(typename S::F32 g, typename S::F32 u) {
+void silu_vectors(float* g, const float* u, uint32_t vectors) {
   using F32 = typename S::F32;
   using I32 = typename S::I32;
-  const I32 positive = g >= 0.0f;
-  const F32 e = S::to_float(exp24<S>(positive ? -g : g)) * power_of_two(-24);
-  const F32 sigma = (positive ? S::fill(1.0f) : e) / (1.0f + e);
-  return g * sigma * u;
+  const auto load = [&](uint32_t v) {
+    const F32 x = load_as<F32>(g + v * S::lanes);
+    return x >= 0.0f ? -x : x;
+  };
+  exp24<S>(vectors, load, [&](uint32_t v, I32 fixed) {
+    const F32 x = load_as<F32>(g + v * S::lanes);
+    const F32 e = S::to_float(fixed) * power_of_two(-24);
+    const F32 sigma = (x >= 0.0f ? S::fill(1.0f) : e) / (1.0f + e);
+    store_as(g + v * S::lanes, x * sigma * load_as<F32>(u + v * S::lanes));
+  });
 }
 
 /// g = silu(g) * u.
 template <class S>
 void silu_mul(float* g, const float* u, uint32_t length) {
   using F32 = typename S::F32;
-  uint32_t i = 0;
-  for (; i + S::lanes <= length; i += S::lanes)
-    store_as(g + i, silu_times<S>(load_as<F32>(g + i), load_as<F32>(u + i)));
-  if (i == length) return;
-  const F32 last = silu_times<S>(load_part<F32>(g + i, length - i), load_part<F32>(u + i, length - i));
-  std::memcpy(g + i, &last, (length - i) * sizeof(float));
+  const uint32_t vectors = length / S::lanes;
+  silu_vectors<S>(g, u, vectors);
+  const uint32_t done = vectors * S::lanes;
+  if (done == length) return;
+  F32 last = load_part<F32>(g + done, length - done);
+  const F32 factor = load_part<F32>(u + done, length - done);
+  silu_vectors<S>(reinterpret_cast<float*>(&last), reinterpret_cast<const float*>(&factor), 1);
+  std::memcpy(g + done, &last, (length - done) * sizeof(float));
 }
 
 template <class S>

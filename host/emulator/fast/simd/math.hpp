@@ -40,16 +40,16 @@ typename S::F32 from_half(typename S::I32 half) {
 constexpr float square_scale = 0x1.000002p-27f;
 
 /// z of exp24: r ln 2 in Q16, for the twelve bits r of the exponent's fraction that the table has no entry
-/// for.
-template <class Integer>
-constexpr Integer residual(Integer r) {
-  return (r * 45426 + 512) >> 10;
-}
+/// for: (r * 45426 + 512) >> 10.
+constexpr int32_t residual_factor = 45426 / 2;
+constexpr int32_t residual_rounding = 256;
+constexpr int residual_shift = 9;
 
 /// Whether float32 gives (z * z + 2^26) >> 27 of every z.
 constexpr bool squares_agree() {
   for (int64_t r = 0; r < 4096; ++r) {
-    const int64_t z = residual(r);
+    const int64_t z = (r * residual_factor + residual_rounding) >> residual_shift;
+    if (z != (r * 45426 + 512) >> 10) return false;
     const auto number = static_cast<float>(z);
     const float square = number * number * square_scale;
     // Adding 2^23 leaves no fraction bits.
@@ -59,21 +59,52 @@ constexpr bool squares_agree() {
 }
 static_assert(squares_agree(), "exp24's second term in float32");
 
-/// round(2^24 * e^x) for x <= 0. In line, so that loops set its constants once.
+/// Y of exp24 from T and l, `together` vectors at a time. A level may have its own.
 template <class S>
-[[gnu::always_inline]] inline typename S::I32 exp24(typename S::F32 x) {
+struct ExponentialTable {
+  static constexpr uint32_t together = 1;
+
+  static void multiply(const typename S::I32* fixed, const typename S::I32* l, typename S::I32* power) {
+    const auto base = S::gather(accel::exponential_table, (*fixed >> 12) & 0xff);
+    *power = base + S::template multiply_shift<26>(base, *l, uint64_t{1} << 25);
+  }
+};
+
+/// round(2^24 * e^x) for x <= 0: calls take(v, result) with what becomes of load(v), for v < vectors. In two
+/// loops over a few vectors, so that many of them are under way at a time.
+template <class S, class Load, class Take>
+void exp24(uint32_t vectors, const Load& load, const Take& take) {
   using F32 = typename S::F32;
   using I32 = typename S::I32;
-  const F32 t = x * float_of_bits(0x3fb8aa3b);  // log2(e)
-  const I32 inside = t > -25.0f;
-  const I32 fixed = S::round(F32(I32(t * 1048576.0f) & inside));
-  const I32 base = S::gather(accel::exponential_table, (fixed & 0xff000) >> 12);
-  const I32 z = residual(fixed & 0xfff);
-  const F32 number = S::to_float(z);
-  const I32 l = z + S::round(number * number * square_scale);
-  const I32 power = base + S::template multiply_shift<26>(base, l, uint64_t{1} << 25);
-  // (power + 2^(s - 1)) >> s, s being 2 - (fixed >> 20).
-  return (((power >> (1 - (fixed >> 20))) + 1) >> 1) & inside;
+  constexpr uint32_t together = ExponentialTable<S>::together;
+  constexpr uint32_t width = 16;
+  I32 fixed[width];
+  I32 l[width];
+  for (uint32_t first = 0; first < vectors; first += width) {
+    const uint32_t count = vectors - first < width ? vectors - first : width;
+    for (uint32_t n = 0; n < count; ++n) {
+      const F32 t = load(first + n) * float_of_bits(0x3fb8aa3b);  // log2(e)
+      // What becomes 0 does so by its exponent.
+      fixed[n] = S::round((t > -25.0f ? t : S::fill(-30.0f)) * 1048576.0f);
+      const I32 rounded =
+          S::dot_pairs(S::fill(residual_rounding), fixed[n] & 0xfff, S::fill(residual_factor));
+      const I32 z = rounded >> residual_shift;
+      const F32 number = S::to_float(z);
+      l[n] = z + S::round(number * number * square_scale);
+    }
+    for (uint32_t n = count; n % together != 0; ++n) fixed[n] = l[n] = I32{};
+    for (uint32_t n = 0; n < count; n += together) {
+      I32 power[together];
+      ExponentialTable<S>::multiply(fixed + n, l + n, power);
+      // (power + 2^(s - 1)) >> s, s being 2 - (fixed >> 20).
+      for (uint32_t i = 0; i < together; ++i) power[i] = ((power[i] >> (1 - (fixed[n + i] >> 20))) + 1) >> 1;
+      if (n + together <= count) {
+        for (uint32_t i = 0; i < together; ++i) take(first + n + i, power[i]);
+      } else {
+        for (uint32_t i = 0; n + i < count; ++i) take(first + n + i, power[i]);
+      }
+    }
+  }
 }
 
 /// The larger of each lane and that `distance` away.

@@ -34,11 +34,20 @@ struct MeanProduct {
     }
   };
 
-  /// fl(float(C(d)) * factor) at as many distances as `vectors` vectors hold; the first pair of entries is at
-  /// `words`.
-  template <uint32_t vectors>
+  /// fl(float(C(d)) * factor) at the distances of a few vectors; the first pair of entries is at `words`.
   static void multiply(const Query& query, const int32_t* words, size_t stride, uint32_t pairs, float factor,
-                       float* out) {
+                       uint32_t vectors, float* out) {
+    uint32_t v = 0;
+    for (; v + 4 <= vectors; v += 4)
+      multiply_few<4>(query, words + v * S::lanes, stride, pairs, factor, out + v * S::lanes);
+    for (; v < vectors; ++v)
+      multiply_few<1>(query, words + v * S::lanes, stride, pairs, factor, out + v * S::lanes);
+  }
+
+ private:
+  template <uint32_t vectors>
+  static void multiply_few(const Query& query, const int32_t* words, size_t stride, uint32_t pairs,
+                           float factor, float* out) {
     using I32 = typename S::I32;
     I32 high[vectors] = {};
     I32 low[vectors] = {};

@@ -74,22 +74,27 @@ float largest_score(const SpanBlock* blocks, uint32_t count, const float* scores
   return most;
 }
 
-/// Scores of a few blocks to probabilities in 24 fraction bits, kept as float32, which holds them exactly.
+/// Scores of a row to probabilities in 24 fraction bits, kept as float32, which holds them exactly.
 /// \return their sum.
 template <class S>
 int64_t exponentials(const SpanBlock* blocks, uint32_t count, float largest, float* values) {
+  using F32 = typename S::F32;
   using I32 = typename S::I32;
-  I32 total = {};
-  for (uint32_t b = 0; b < count; ++b) {
-    for (uint32_t lane = 0; lane < block_slots; lane += S::lanes) {
-      float* at = values + b * block_slots + lane;
-      const I32 attended = load_as<I32>(blocks[b].attended + lane);
-      const I32 fixed = exp24<S>(load_as<typename S::F32>(at) - largest) & attended;
+  constexpr uint32_t parts = SlotValues<S>::parts;
+  int64_t sum = 0;
+  for (uint32_t first = 0; first < count; first += run_blocks) {
+    const uint32_t run = count - first < run_blocks ? count - first : run_blocks;
+    float* at = values + first * block_slots;
+    I32 total = {};
+    const auto load = [&](uint32_t v) { return load_as<F32>(at + v * S::lanes) - largest; };
+    exp24<S>(run * parts, load, [&](uint32_t v, I32 fixed) {
+      fixed &= load_as<I32>(blocks[first + v / parts].attended + v % parts * S::lanes);
       total += fixed;
-      store_as(at, S::to_float(fixed));
-    }
+      store_as(at + v * S::lanes, S::to_float(fixed));
+    });
+    sum += sum_of_lanes<S>(total);
   }
-  return sum_of_lanes<S>(total);
+  return sum;
 }
 
 /// A block's probabilities to its weights u, and in their place to probabilities times minima, whose largest
@@ -135,16 +140,12 @@ Weights probabilities(const AttendScratch& scratch, const AttendToken& token, fl
   Weights result;
   const float largest = largest_score<S>(token.blocks, token.block_count, values);
   typename S::I32 minimum_bits = {};
-  for (uint32_t first = 0; first < token.block_count; first += run_blocks) {
-    const uint32_t last = first + run_blocks < token.block_count ? first + run_blocks : token.block_count;
-    result.total +=
-        exponentials<S>(token.blocks + first, last - first, largest, values + first * block_slots);
-    for (uint32_t b = first; b < last; ++b) {
-      const int32_t exponent =
-          block_weights<S>(token.blocks[b], scratch, values + b * block_slots, weights[b], minimum_bits);
-      exponents[b] = static_cast<int16_t>(exponent);
-      if (exponent > result.code_exponent) result.code_exponent = exponent;
-    }
+  result.total = exponentials<S>(token.blocks, token.block_count, largest, values);
+  for (uint32_t b = 0; b < token.block_count; ++b) {
+    const int32_t exponent =
+        block_weights<S>(token.blocks[b], scratch, values + b * block_slots, weights[b], minimum_bits);
+    exponents[b] = static_cast<int16_t>(exponent);
+    if (exponent > result.code_exponent) result.code_exponent = exponent;
   }
   const int32_t most = largest_everywhere<S>(minimum_bits)[0];
   result.minimum_exponent = most > 0 ? exponent_of(float_of_bits(most)) : 0;

@@ -30,9 +30,10 @@ template <class S>
 int32_t order_codes(int8_t* codes, uint32_t bytes) {
   using I32 = typename S::I32;
   using U8 = typename S::U8;
-  static constexpr uint8_t evens_first[64] = {
-      0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
-      0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15, 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+  static constexpr uint8_t evens_first[64] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
+                                              0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
+                                              0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15,
+                                              0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
   const U8 index = load_as<U8>(evens_first);
   I32 sum = {};
   for (uint32_t i = 0; i < bytes; i += sizeof(U8)) {

@@ -19,7 +19,8 @@ struct Row {
 /// What centering gives back, at all distances that a token attends to, for all rows.
 template <class S>
 void score_means(const AttendView& a, Row<S>* rows) {
-  constexpr int32_t width = 4 * S::lanes;
+  // As many words of all rows of the table as stay in the first-level cache.
+  constexpr int32_t width = 128;
   int32_t farthest = 0;
   for (uint32_t t = 0; t < a.token_count; ++t) {
     for (uint32_t b = 0; b < a.tokens[t].block_count; ++b) {
@@ -34,21 +35,14 @@ void score_means(const AttendView& a, Row<S>* rows) {
   const uint32_t count = a.token_count * a.heads;
   for (uint32_t r = 0; r < count; ++r)
     rows[r].means = a.scratch->means + r * stride + block_slots + (a.distances.last - first);
-  for (int32_t word = first; word < end;) {
-    const int32_t* words = a.distances.words + word;
-    const bool wide = word + width <= end;
+  for (int32_t word = first; word < end; word += width) {
+    const auto vectors = static_cast<uint32_t>(end - word < width ? end - word : width) / S::lanes;
     for (uint32_t r = 0; r < count; ++r) {
       const HeadQuery<S>& query = rows[r].query;
-      float* out = a.scratch->means + r * stride + block_slots + (word - first);
-      if (wide) {
-        MeanProduct<S>::template multiply<4>(query.mean, words, a.distances.stride, a.head_dim / 2,
-                                             query.mean_factor, out);
-      } else {
-        MeanProduct<S>::template multiply<1>(query.mean, words, a.distances.stride, a.head_dim / 2,
-                                             query.mean_factor, out);
-      }
+      MeanProduct<S>::multiply(query.mean, a.distances.words + word, a.distances.stride, a.head_dim / 2,
+                               query.mean_factor, vectors,
+                               a.scratch->means + r * stride + block_slots + (word - first));
     }
-    word += wide ? width : S::lanes;
   }
 }
 
@@ -90,7 +84,8 @@ void block_scores(const AttendView& a, const Row<S>* rows, const SpanBlock& bloc
   if (!block.any_sink || same) return;
   for (uint32_t n = 0; n < count; ++n)
     rotated[n] = one_rotation ? &rows[n].query.window : &rows[n].query.sink;
-  if (!block.any_window) return slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, out, stride);
+  if (!block.any_window)
+    return slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, out, stride);
   float sinks[count * block_slots];
   slot_scores<S, count>(a, rows, rotated, keys, block.sink_distance, sinks, block_slots);
   for (uint32_t n = 0; n < count; ++n) {
