@@ -81,7 +81,9 @@ struct MeanProduct<Avx2> {
     uint32_t v = 0;
     for (; v + 4 <= vectors; v += 4)
       multiply_few<4, run>(query, words + v * Avx2::lanes, stride, pairs, factor, out + v * Avx2::lanes);
-    for (; v < vectors; ++v)
+    for (; v + 2 <= vectors; v += 2)
+      multiply_few<2, run>(query, words + v * Avx2::lanes, stride, pairs, factor, out + v * Avx2::lanes);
+    if (v < vectors)
       multiply_few<1, run>(query, words + v * Avx2::lanes, stride, pairs, factor, out + v * Avx2::lanes);
   }
 
