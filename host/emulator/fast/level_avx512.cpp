@@ -3,6 +3,7 @@
 #include "simd/avx512_keys.hpp"
 #include "simd/avx512_token.hpp"
 #include "simd/avx512_two_bit.hpp"
+#include "simd/avx512_values.hpp"
 #include "simd/level.hpp"
 
 namespace accllm::emulator::fast {

@@ -4,6 +4,7 @@
 #include "fast/simd/avx512_keys.hpp"
 #include "fast/simd/avx512_token.hpp"
 #include "fast/simd/avx512_two_bit.hpp"
+#include "fast/simd/avx512_values.hpp"
 #include "fast/simd/level.hpp"
 #include "level_avx512_software.hpp"
 
