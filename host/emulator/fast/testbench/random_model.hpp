@@ -111,10 +111,10 @@ class Builder {
     const uint32_t offset = place_table(rows * beats);
     for (uint32_t i = 0; i < rows * beats * 32; ++i) {
       const uint32_t word = random_.next();
-      // float16 of 2^-8 .. 4, or any int16 but -32768.
-      const uint32_t half = floats && s_.flat ? 0x3c00u
-                            : floats          ? (word & 0x83ffu) | ((7 + (word >> 16) % 10) << 10)
-                                              : word & 0xffffu;
+      // float16 of 2^-8 .. 4, or any int16 but -32768; in flat models all the same, as large as it gets.
+      const uint32_t half = s_.flat  ? (floats ? 0x3c00u : 0x7fffu)
+                            : floats ? (word & 0x83ffu) | ((7 + (word >> 16) % 10) << 10)
+                                     : word & 0xffffu;
       set_bits(memory.table[offset + i / 32], 16 * (i % 32), 16, half == 0x8000u ? 0 : half);
     }
     return offset;
