@@ -1,4 +1,5 @@
-import { BLOCK, type PlacedScores, type Weighting } from "./simd/placed-scores.ts";
+import { BLOCK } from "./simd/frame.ts";
+import type { PlacedScores, Weighting } from "./simd/placed-scores.ts";
 
 /**
  * Weights summed by ascending id, and the id in which a sum ends. Sums are kept from block to block and weights not at
@@ -14,6 +15,11 @@ export class MassById {
     this.#scores = scores;
     this.#weighting = weighting;
     this.total = scores.sum(weighting);
+  }
+
+  /** The id that a part of the whole falls into. */
+  draw(part: number): number {
+    return this.over(part * this.total);
   }
 
   /** The first id through which the sum is over `mass`; the last one of weight over 0 where none is. */

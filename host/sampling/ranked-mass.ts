@@ -1,5 +1,6 @@
 import { ranksBefore } from "./order.ts";
-import { BUCKETS, type PlacedScores, type Weighting } from "./simd/placed-scores.ts";
+import { BUCKETS } from "./simd/frame.ts";
+import type { PlacedScores, Weighting } from "./simd/placed-scores.ts";
 
 /** So many ids or fewer are sorted instead of being dealt out again. */
 const SORTED = 32;
@@ -47,6 +48,12 @@ export class RankedMass {
       const ids = placed.dealtIds();
       this.#walked = top === lowest ? ids : ids.sort((a, b) => (ranksBefore(scores, a, b) ? -1 : 1));
     }
+  }
+
+  /** The id that a part of the likely weights falls into that top-p leaves. */
+  draw(topP: number, part: number): number {
+    const whole = topP < 1 ? this.placeAt(topP * this.total).through : this.total;
+    return this.placeOver(part * Math.min(whole, this.likely)).id;
   }
 
   /** The first place whose sum is at least `mass`; the last one where none is. */

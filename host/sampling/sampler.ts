@@ -1,5 +1,4 @@
 import { DeviceError } from "../errors.ts";
-import { expNonPositive } from "./exp.ts";
 import { type Logprobs, logprobsOf } from "./logprobs.ts";
 import { MassById } from "./mass-by-id.ts";
 import { penalizeRepeats, RecentTokens } from "./penalty.ts";
@@ -58,8 +57,6 @@ export class Sampler {
   readonly #random: Xoshiro128;
   readonly #recent = new RecentTokens();
   #penalizedScores = new Float64Array(0);
-  /** Of the best ids, where there is a top-k. */
-  #weights = new Float64Array(0);
 
   constructor(options: SamplerOptions = {}) {
     this.seed = options.seed ?? randomSeed();
@@ -115,53 +112,15 @@ export class Sampler {
   /** An id from what the filters leave. @param highest of the scores */
   #draw(placed: PlacedScores, highest: number): number {
     const { temperature, topK, topP, minP } = this.#options;
-    if (topK > 0) {
-      const { scores } = placed;
-      const ids = firstIds(placed, topK);
-      if (this.#weights.length !== ids.length) this.#weights = new Float64Array(ids.length);
-      const weights = this.#weights;
-      for (let i = 0; i < ids.length; i++) {
-        weights[i] = expNonPositive((scores[ids[i]!]! - highest) / temperature);
-      }
-      return ids[placeOver(weights, this.#random.nextDouble() * filteredMass(weights, topP, minP))]!;
-    }
     const weighting = { highest, temperature };
+    const draw = this.#random.nextDouble();
+    if (topK > 0) return placed.drawFirst(firstIds(placed, topK), weighting, { topP, minP }, draw);
     if (topP === 1 && minP === 0) {
-      const all = new MassById(placed, weighting);
-      return all.over(this.#random.nextDouble() * all.total);
+      return placed.drawById(weighting, draw) ?? new MassById(placed, weighting).draw(draw);
     }
-    const ranked = new RankedMass(placed, weighting, minP);
-    const whole = topP < 1 ? ranked.placeAt(topP * ranked.total).through : ranked.total;
-    return ranked.placeOver(this.#random.nextDouble() * Math.min(whole, ranked.likely)).id;
+    const id = minP === 0 ? placed.drawByRank(weighting, topP, draw) : undefined;
+    return id ?? new RankedMass(placed, weighting, minP).draw(topP, draw);
   }
-}
-
-/** Sum of the falling weights that top-p, then min-p leave: the first ones. */
-function filteredMass(weights: Float64Array, topP: number, minP: number): number {
-  let whole = 0;
-  for (let i = 0; i < weights.length; i++) whole += weights[i]!;
-  let mass = 0;
-  for (let i = 0; i < weights.length; i++) {
-    const weight = weights[i]!;
-    // The best weight is exactly 1, so min-p compares weights without normalizing them.
-    if (weight < minP) break;
-    mass += weight;
-    if (topP < 1 && mass >= topP * whole) break;
-  }
-  return mass;
-}
-
-/** Index of the first weight through which the sum is over `mass`; the last one over 0 where none is. */
-function placeOver(weights: Float64Array, mass: number): number {
-  let sum = 0;
-  let last = 0;
-  for (let i = 0; i < weights.length; i++) {
-    if (weights[i] === 0) break;
-    last = i;
-    sum += weights[i]!;
-    if (sum > mass) break;
-  }
-  return last;
 }
 
 /** The error for logits without a highest one that is finite. */

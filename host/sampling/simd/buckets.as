@@ -12,9 +12,8 @@ function twoBuckets(scores: v128, weight: v128, top: v128, perScore: v128, integ
 }
 
 /** Writes the buckets of `count` ids from `from` on, whose weights are in `weights`; of a multiple of four ids. */
-function place(
+function place<T>(
   scores: usize,
-  wide: bool,
   from: i32,
   count: i32,
   top: v128,
@@ -25,8 +24,8 @@ function place(
   for (let i = 0; i < count; i += 4) {
     const id = from + i;
     const at = weights + ((<usize>i) << 3);
-    const a = twoBuckets(twoScores(scores, wide, id), v128.load(at), top, perScore, integer);
-    const b = twoBuckets(twoScores(scores, wide, id + 2), v128.load(at, 16), top, perScore, integer);
+    const a = twoBuckets(twoScores<T>(scores, id), v128.load(at), top, perScore, integer);
+    const b = twoBuckets(twoScores<T>(scores, id + 2), v128.load(at, 16), top, perScore, integer);
     const four = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
     v128.store64_lane(buckets + ((<usize>id) << 1), i16x8.narrow_i32x4_u(four, four), 0);
   }
@@ -36,9 +35,8 @@ function place(
  * Puts ids into buckets of (top - score) * perScore and adds their weights to the buckets' masses. Returns the sum of
  * weights of at least `least`, by blocks.
  */
-export function deal(
+export function deal<T>(
   scores: usize,
-  wide: bool,
   length: i32,
   highest: f64,
   temperature: f64,
@@ -53,13 +51,8 @@ export function deal(
   let likely: f64 = 0;
   for (let start = 0; start < length; start += BLOCK) {
     const count = min(BLOCK, length - start);
-    if (wide) {
-      weigh(scores, true, start, count, highest, temperature);
-      place(scores, true, start, count, tops, perScores, buckets);
-    } else {
-      weigh(scores, false, start, count, highest, temperature);
-      place(scores, false, start, count, tops, perScores, buckets);
-    }
+    weigh<T>(scores, start, count, highest, temperature);
+    place<T>(scores, start, count, tops, perScores, buckets);
     let part: f64 = 0;
     let bucket = buckets + ((<usize>start) << 1);
     const end = weights + ((<usize>count) << 3);

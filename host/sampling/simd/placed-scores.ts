@@ -1,51 +1,6 @@
-import { ROOTS } from "../exp.ts";
 import { allIds } from "../order.ts";
-import { moduleText } from "./module.ts";
-
-/** What TypeScript's libraries for Node.js leave out. */
-declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object) => { readonly exports: unknown };
-};
-
-/** What vector.as exports; pointers are bytes in `memory`. */
-interface Vectors {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  rootsPointer(): number;
-  best(scores: number, wide: number, length: number): number;
-  select(scores: number, wide: number, length: number, count: number, ids: number): void;
-  lowest(scores: number, wide: number, length: number): number;
-  sumBlocks(
-    scores: number,
-    wide: number,
-    length: number,
-    highest: number,
-    temperature: number,
-    sums: number,
-  ): number;
-  addRange(
-    start: number,
-    scores: number,
-    wide: number,
-    from: number,
-    to: number,
-    highest: number,
-    temperature: number,
-  ): number;
-  deal(
-    scores: number,
-    wide: number,
-    length: number,
-    highest: number,
-    temperature: number,
-    top: number,
-    perScore: number,
-    least: number,
-    buckets: number,
-    masses: number,
-  ): number;
-  idsIn(buckets: number, length: number, bucket: number, ids: number): number;
-}
+import { BLOCK, BUCKETS, type Frame, frameAt } from "./frame.ts";
+import { vectors } from "./vectors.ts";
 
 /** One number per token: logits, or, as doubles, what a penalty made of them. */
 export type Scores = Float32Array | Float64Array;
@@ -57,72 +12,10 @@ export interface Weighting {
   readonly temperature: number;
 }
 
-/** Ids by whose blocks sums are noted. */
-export const BLOCK = 128;
-/** Buckets that {@link PlacedScores.deal} deals out into. */
-export const BUCKETS = 1024;
-
-const pageBytes = 65_536;
-/** The module's own data ends before. */
-const firstByte = 16_384;
-
-const vectors = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(moduleText, "base64")))
-  .exports as Vectors;
-new Float64Array(vectors.memory.buffer, vectors.rootsPointer(), ROOTS.length).set(ROOTS);
-
-/** Places for what belongs to scores of up to `length` ids. */
-class Frame {
-  readonly length: number;
-  readonly narrow: number;
-  readonly wide: number;
-  readonly ids: number;
-  readonly sums: number;
-  readonly buckets: number;
-  readonly masses: number;
-  readonly end: number;
-  #view: Float32Array | undefined;
-
-  constructor(start: number, length: number) {
-    this.length = length;
-    let at = start;
-    const take = (bytes: number) => {
-      const place = at;
-      at += Math.ceil(bytes / 16) * 16;
-      return place;
-    };
-    this.narrow = take(4 * length);
-    this.wide = take(8 * length);
-    this.ids = take(4 * length);
-    this.sums = take(8 * Math.ceil(length / BLOCK));
-    this.buckets = take(2 * length);
-    // One more for what has no weight.
-    this.masses = take(8 * (BUCKETS + 1));
-    this.end = at;
-  }
-
-  /** Copies float32 scores to their place. */
-  set(scores: Float32Array): void {
-    const { buffer } = vectors.memory;
-    // A view is kept for the next token, but the memory is another one once it has grown.
-    if (this.#view?.buffer !== buffer || this.#view.length !== scores.length) {
-      this.#view = new Float32Array(buffer, this.narrow, scores.length);
-    }
-    this.#view.set(scores);
-  }
-}
-
-/** By depth: scores that are looked into lie behind those that they are taken of. */
-const frames: Frame[] = [];
-
-function frameAt(depth: number, length: number): Frame {
-  const known = frames[depth];
-  if (known !== undefined && known.length >= length) return known;
-  const frame = new Frame(frames[depth - 1]?.end ?? firstByte, length);
-  frames.length = depth;
-  frames.push(frame);
-  const missing = frame.end - vectors.memory.buffer.byteLength;
-  if (missing > 0) vectors.memory.grow(Math.ceil(missing / pageBytes));
-  return frame;
+/** What is left of ids: the first ones whose weights reach topP of all together, of them those of at least minP. */
+export interface Filters {
+  readonly topP: number;
+  readonly minP: number;
 }
 
 /**
@@ -185,6 +78,60 @@ export class PlacedScores {
   select(count: number): Uint32Array {
     vectors.select(this.#pointer, this.#wide, this.length, count, this.#frame.ids);
     return new Uint32Array(vectors.memory.buffer, this.#frame.ids, count);
+  }
+
+  /**
+   * The id that a part of the weights falls into which the filters leave of some ids: the first one through which their sum
+   * is over that.
+   * @param ids in order of rank, the best one first
+   * @param draw the part, below 1
+   */
+  drawFirst(
+    ids: Uint32Array,
+    { highest, temperature }: Weighting,
+    { topP, minP }: Filters,
+    draw: number,
+  ): number {
+    const place = this.#frame.ids;
+    new Uint32Array(vectors.memory.buffer, place, ids.length).set(ids);
+    const { length } = ids;
+    return vectors.drawFirst(
+      this.#pointer,
+      this.#wide,
+      length,
+      highest,
+      temperature,
+      topP,
+      minP,
+      draw,
+      place,
+    );
+  }
+
+  /**
+   * The id that a part of all weights, in order of ids, falls into, by sums of lower precision; undefined where they leave
+   * that open.
+   */
+  drawById({ highest, temperature }: Weighting, draw: number): number | undefined {
+    const { sums } = this.#frame;
+    const id = vectors.drawById(this.#pointer, this.#wide, this.length, highest, temperature, draw, sums);
+    return id < 0 ? undefined : id;
+  }
+
+  /** The same in order of rank, of what top-p leaves. */
+  drawByRank({ highest, temperature }: Weighting, topP: number, draw: number): number | undefined {
+    const { ids } = this.#frame;
+    const id = vectors.drawByRank(
+      this.#pointer,
+      this.#wide,
+      this.length,
+      highest,
+      temperature,
+      topP,
+      draw,
+      ids,
+    );
+    return id < 0 ? undefined : id;
   }
 
   /** The sum of all weights by ascending id; {@link sums} has those through every block. */

@@ -1,24 +1,24 @@
 import { scoreAt } from "./access";
 
 /** The id of the highest score, the lowest among equals; -1 where one is NaN or Infinity, or all are -Infinity. */
-export function best(scores: usize, wide: bool, length: i32): i32 {
-  return wide ? bestWide(scores, length) : bestNarrow(scores, length);
-}
-
-function bestNarrow(scores: usize, length: i32): i32 {
+export function bestNarrow(scores: usize, length: i32): i32 {
   let a = f32x4.splat(-Infinity);
   let b = a;
   let usable = i32x4.splat(-1);
-  const infinity = f32x4.splat(Infinity);
   let id = 0;
-  for (; id + 7 < length; id += 8) {
+  for (; id + 15 < length; id += 16) {
     const at = scores + ((<usize>id) << 2);
-    const x = v128.load(at);
-    const y = v128.load(at, 16);
+    const first = v128.load(at);
+    const second = v128.load(at, 16);
+    const third = v128.load(at, 32);
+    const fourth = v128.load(at, 48);
     // Nothing is less than NaN, nor is NaN less than anything: pmax keeps what it has.
-    a = f32x4.pmax(a, x);
-    b = f32x4.pmax(b, y);
-    usable = v128.and(usable, v128.and(f32x4.lt(x, infinity), f32x4.lt(y, infinity)));
+    a = f32x4.pmax(f32x4.pmax(a, first), second);
+    b = f32x4.pmax(f32x4.pmax(b, third), fourth);
+    // A sum is NaN where a part is, and else only of Infinity and -Infinity.
+    const x = f32x4.add(first, second);
+    const y = f32x4.add(third, fourth);
+    usable = v128.and(usable, v128.and(f32x4.eq(x, x), f32x4.eq(y, y)));
   }
   if (!i32x4.all_true(usable)) return -1;
   a = f32x4.pmax(a, b);
@@ -29,14 +29,18 @@ function bestNarrow(scores: usize, length: i32): i32 {
   for (; id < length; id++) highest = max(highest, load<f32>(scores + ((<usize>id) << 2)));
   if (!(highest < Infinity && highest > -Infinity)) return -1;
   const wanted = f32x4.splat(highest);
-  for (id = 0; id + 3 < length; id += 4) {
-    if (v128.any_true(f32x4.eq(v128.load(scores + ((<usize>id) << 2)), wanted))) break;
+  for (id = 0; id + 15 < length; id += 16) {
+    const at = scores + ((<usize>id) << 2);
+    const x = v128.or(f32x4.eq(v128.load(at), wanted), f32x4.eq(v128.load(at, 16), wanted));
+    const y = v128.or(f32x4.eq(v128.load(at, 32), wanted), f32x4.eq(v128.load(at, 48), wanted));
+    if (v128.any_true(v128.or(x, y))) break;
   }
   while (load<f32>(scores + ((<usize>id) << 2)) != highest) id++;
   return id;
 }
 
-function bestWide(scores: usize, length: i32): i32 {
+/** The same of float64. */
+export function bestWide(scores: usize, length: i32): i32 {
   let highest = -Infinity;
   for (let id = 0; id < length; id++) highest = max(highest, load<f64>(scores + ((<usize>id) << 3)));
   if (!(highest < Infinity && highest > -Infinity)) return -1;
@@ -46,10 +50,10 @@ function bestWide(scores: usize, length: i32): i32 {
 }
 
 /** The lowest score that is finite; Infinity where there is none. */
-export function lowest(scores: usize, wide: bool, length: i32): f64 {
+export function lowest<T>(scores: usize, length: i32): f64 {
   let result: f64 = Infinity;
   let id = 0;
-  if (!wide) {
+  if (sizeof<T>() == 4) {
     const infinity = f32x4.splat(Infinity);
     const excluded = f32x4.splat(-Infinity);
     let all = infinity;
@@ -67,7 +71,7 @@ export function lowest(scores: usize, wide: bool, length: i32): f64 {
     result = <f64>min(a, b);
   }
   for (; id < length; id++) {
-    const score = scoreAt(scores, wide, id);
+    const score = scoreAt<T>(scores, id);
     if (score > -Infinity && score < result) result = score;
   }
   return result;

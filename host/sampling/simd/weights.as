@@ -44,13 +44,13 @@ const series = memory.data(BLOCK * 8, 16);
 export const weights = memory.data(BLOCK * 8, 16);
 
 /** The series and steps of `count` ids from `from` on, at most a block; one more where `count` is odd. */
-function begin(scores: usize, wide: bool, from: i32, count: i32, highest: v128, temperature: v128): void {
+function begin<T>(scores: usize, from: i32, count: i32, highest: v128, temperature: v128): void {
   const half = v128.load(numbers, 96);
   const perStep = v128.load(numbers, 16);
   const integer = v128.load(numbers, 128);
   const bytes = <usize>count << 3;
   for (let at: usize = 0; at < bytes; at += 16) {
-    const x = f64x2.div(f64x2.sub(twoScores(scores, wide, from + <i32>(at >> 3)), highest), temperature);
+    const x = f64x2.div(f64x2.sub(twoScores<T>(scores, from + <i32>(at >> 3)), highest), temperature);
     v128.store(exponents + at, x);
     // The steps as an integer, in the low bits.
     const bits = f64x2.add(f64x2.floor(f64x2.sub(half, f64x2.mul(x, perStep))), integer);
@@ -84,15 +84,14 @@ function twoWeights(at: usize, least: v128, one: v128): v128 {
 }
 
 /** Writes the weights of `count` ids from `from` on to `weights`, at most a block; one more where `count` is odd. */
-export function weigh(
+export function weigh<T>(
   scores: usize,
-  wide: bool,
   from: i32,
   count: i32,
   highest: f64,
   temperature: f64,
 ): void {
-  begin(scores, wide, from, count, f64x2.splat(highest), f64x2.splat(temperature));
+  begin<T>(scores, from, count, f64x2.splat(highest), f64x2.splat(temperature));
   const least = v128.load(numbers);
   const one = v128.load(numbers, 112);
   const bytes = <usize>count << 3;
@@ -100,16 +99,15 @@ export function weigh(
 }
 
 /** The weights of at most a block added by ascending id to `start`. */
-function addWeights(
+function addWeights<T>(
   start: f64,
   scores: usize,
-  wide: bool,
   from: i32,
   count: i32,
   highest: v128,
   temperature: v128,
 ): f64 {
-  begin(scores, wide, from, count, highest, temperature);
+  begin<T>(scores, from, count, highest, temperature);
   const least = v128.load(numbers);
   const one = v128.load(numbers, 112);
   const bytes = <usize>count << 3;
@@ -125,9 +123,8 @@ function addWeights(
 }
 
 /** Sums weights by ascending id and notes the sum through every block of ids in `sums`. Returns the whole. */
-export function sumBlocks(
+export function sumBlocks<T>(
   scores: usize,
-  wide: bool,
   length: i32,
   highest: f64,
   temperature: f64,
@@ -139,7 +136,7 @@ export function sumBlocks(
   let at = sums;
   for (let id = 0; id < length; id += BLOCK) {
     const count = min(BLOCK, length - id);
-    sum = wide ? addWeights(sum, scores, true, id, count, h, t) : addWeights(sum, scores, false, id, count, h, t);
+    sum = addWeights<T>(sum, scores, id, count, h, t);
     store<f64>(at, sum);
     at += 8;
   }
@@ -147,10 +144,9 @@ export function sumBlocks(
 }
 
 /** `start` and the weights of ids from `from` to before `to`. */
-export function addRange(
+export function addRange<T>(
   start: f64,
   scores: usize,
-  wide: bool,
   from: i32,
   to: i32,
   highest: f64,
@@ -160,7 +156,7 @@ export function addRange(
   const t = f64x2.splat(temperature);
   let sum = start;
   for (let id = from; id < to; id += BLOCK) {
-    sum = addWeights(sum, scores, wide, id, min(BLOCK, to - id), h, t);
+    sum = addWeights<T>(sum, scores, id, min(BLOCK, to - id), h, t);
   }
   return sum;
 }

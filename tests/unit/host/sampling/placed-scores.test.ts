@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expNonPositive } from "../../../../host/sampling/exp.ts";
+import { BLOCK, BUCKETS } from "../../../../host/sampling/simd/frame.ts";
 import { sourceDigest } from "../../../../host/sampling/simd/module.ts";
-import { BLOCK, BUCKETS, PlacedScores } from "../../../../host/sampling/simd/placed-scores.ts";
+import { PlacedScores } from "../../../../host/sampling/simd/placed-scores.ts";
 
 const score = fc.oneof(
   { weight: 9, arbitrary: fc.double({ noNaN: true, min: -1000, max: 60 }).map(Math.fround) },
