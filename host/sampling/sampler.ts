@@ -44,7 +44,8 @@ export interface Sample {
  *
  * The same logits and seed give the same tokens on every machine: logits become doubles, and everything after
  * uses only IEEE +, -, *, / in a fixed order (weights exp((logit - max) / temperature) by {@link expNonPositive},
- * sums over falling rank, by {@link RankedMass} where top-k is off, or over ascending id, by {@link MassById}, where no filter is on) and
+ * sums over falling rank, by {@link RankedMass} where top-k is off, or over ascending id, by {@link MassById}, where no
+ * filter is on; sums of lower precision only name a token where these are sure to name the same) and
  * {@link Xoshiro128}. One 53-bit draw is taken per sampled token, none where temperature is 0 or top-k is 1.
  */
 export class Sampler {
