@@ -79,28 +79,34 @@ class PanelEnd {
   /// `taken_out` may be null.
   void finish(const ScaleBytes& sums, const TakenOut* taken_out, float token_scale, float* out) const {
     const __m256 scale = _mm256_set1_ps(token_scale);
-    __m256 values[halves];
-    for (uint32_t h = 0; h < halves; ++h) {
-      JoinedSums joined(sums, h);
-      __m128 rounded[2];
-      for (uint32_t i = 0; i < 2; ++i) {
-        const uint32_t quarter = 2 * h + i;
-        __m256d sum = joined.rows[i];
-        if (taken_out != nullptr) sum = _mm256_add_pd(sum, taken_out->rows[quarter]);
-        rounded[i] = _mm256_cvtpd_ps(_mm256_sub_pd(sum, load_as<__m256d>(biases_ + 4 * quarter)));
-      }
-      values[h] = _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
-                                _mm256_mul_ps(scale, powers_[h]));
-    }
-    // Whole vectors, where memcpy would move quarters of them.
+    static_assert(halves == 2);
+    const __m256 first = half(sums, 0, taken_out, scale);
+    const __m256 second = half(sums, 1, taken_out, scale);
     if (rows_ == panel_rows) {
-      for (uint32_t h = 0; h < halves; ++h) _mm256_storeu_ps(out + h * Avx2::lanes, values[h]);
-    } else {
-      std::memcpy(out, values, rows_ * sizeof(float));
+      _mm256_storeu_ps(out, first);
+      _mm256_storeu_ps(out + Avx2::lanes, second);
+      return;
     }
+    // In an array of their own: whole panels' values stay in registers.
+    const __m256 values[halves] = {first, second};
+    std::memcpy(out, values, rows_ * sizeof(float));
   }
 
  private:
+  [[gnu::always_inline]] __m256 half(const ScaleBytes& sums, uint32_t h, const TakenOut* taken_out,
+                                     __m256 scale) const {
+    const JoinedSums joined(sums, h);
+    __m128 rounded[2];
+    for (uint32_t i = 0; i < 2; ++i) {
+      const uint32_t quarter = 2 * h + i;
+      __m256d sum = joined.rows[i];
+      if (taken_out != nullptr) sum = _mm256_add_pd(sum, taken_out->rows[quarter]);
+      rounded[i] = _mm256_cvtpd_ps(_mm256_sub_pd(sum, load_as<__m256d>(biases_ + 4 * quarter)));
+    }
+    return _mm256_mul_ps(_mm256_insertf128_ps(_mm256_castps128_ps256(rounded[0]), rounded[1], 1),
+                         _mm256_mul_ps(scale, powers_[h]));
+  }
+
   __m256 powers_[halves];
   double biases_[panel_rows];
   uint32_t rows_;
