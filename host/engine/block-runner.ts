@@ -34,7 +34,7 @@ export interface BlocksOptions {
 }
 
 /** Tokens that may be under way at a time. */
-export const mostTokensUnderWay = (queueLength + 1) * limits.blockTokens;
+export const mostTokensUnderWay = queueLength * limits.blockTokens;
 
 /** A place for a job, and the kernel's arguments for a run of it. */
 interface Lane {

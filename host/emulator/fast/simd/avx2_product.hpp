@@ -82,41 +82,18 @@ void avx2_panels(const MatrixView& m, const uint32_t* panels, const BlockView& b
 
 template <>
 struct TokenProduct<Avx2> {
+  template <uint32_t format>
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        float* output) {
-    switch (m.format) {
-      case accel::weight_format::w2s24:
-        return kept_panels(m, block, first, last, output);
-      case accel::weight_format::w2:
-        return multiply_as<accel::weight_format::w2>(m, block, first, last, output);
-      case accel::weight_format::w4:
-        return multiply_as<accel::weight_format::w4>(m, block, first, last, output);
-      default:
-        return multiply_as<accel::weight_format::w8>(m, block, first, last, output);
+    if constexpr (format == accel::weight_format::w2s24) {
+      distant_panels<4>(first, last, [&](auto count, const uint32_t* panels) {
+        KeptPanels<count>(m, panels, block).multiply(output);
+      });
+    } else {
+      distant_panels<2>(first, last, [&](auto count, const uint32_t* panels) {
+        avx2_panels<format, count>(m, panels, block, output);
+      });
     }
-  }
-
- private:
-  template <uint32_t format>
-  static void multiply_as(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
-                          float* output) {
-    const uint32_t half = (last - first) / 2;
-    for (uint32_t i = first; i < first + half; ++i) {
-      const uint32_t pair[] = {i, i + half};
-      avx2_panels<format, 2>(m, pair, block, output);
-    }
-    const uint32_t odd = last - 1;
-    if ((last - first) % 2 != 0) avx2_panels<format, 1>(m, &odd, block, output);
-  }
-
-  static void kept_panels(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
-                          float* output) {
-    const uint32_t quarter = (last - first) / 4;
-    for (uint32_t i = first; i < first + quarter; ++i) {
-      const uint32_t four[] = {i, i + quarter, i + 2 * quarter, i + 3 * quarter};
-      KeptPanels<4>(m, four, block).multiply(output);
-    }
-    for (uint32_t i = first + 4 * quarter; i < last; ++i) KeptPanels<1>(m, &i, block).multiply(output);
   }
 };
 

@@ -60,11 +60,7 @@ class TwoBitPanel {
     if (dense && (left >= 10 || left == 6)) return 6;
     return left >= 4 ? 4 : 1;
   }
-  uint32_t tiles() const {
-    uint32_t count = 0;
-    for (uint32_t t = 0; t < block_.tokens; t += tile(block_.tokens - t)) ++count;
-    return count;
-  }
+  uint32_t tiles() const { return token_tiles(block_.tokens, tile); }
 
   void add_tokens(uint32_t first, uint32_t last) {
     const uint32_t weight = s_.run.most_weight;
@@ -148,27 +144,16 @@ template <>
 struct BlockProduct<Avx2> {
   static constexpr uint32_t panels = 1;
 
+  template <uint32_t format>
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        const OutputView& output, uint8_t* scratch) {
-    switch (m.format) {
-      case accel::weight_format::w2:
-        return two_bit_panels<true>(m, block, first, last, output, scratch);
-      case accel::weight_format::w2s24:
-        return two_bit_panels<false>(m, block, first, last, output, scratch);
-      case accel::weight_format::w4:
-        return panels_times_block<Avx2, accel::weight_format::w4>(m, block, first, last, output, scratch);
-      default:
-        return panels_times_block<Avx2, accel::weight_format::w8>(m, block, first, last, output, scratch);
+    if constexpr (two_bit(format)) {
+      auto& own = *reinterpret_cast<TwoBitScratch*>(scratch);
+      for (uint32_t index = first; index < last; ++index)
+        TwoBitPanel<format == accel::weight_format::w2>(m, index, block, own).multiply(output);
+    } else {
+      panels_times_block<Avx2, format>(m, block, first, last, output, scratch);
     }
-  }
-
- private:
-  template <bool dense>
-  static void two_bit_panels(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
-                             const OutputView& output, uint8_t* scratch) {
-    auto& own = *reinterpret_cast<TwoBitScratch*>(scratch);
-    for (uint32_t index = first; index < last; ++index)
-      TwoBitPanel<dense>(m, index, block, own).multiply(output);
   }
 };
 

@@ -53,11 +53,7 @@ class BlockPanels {
 
   /// Tokens to take next, whose sums stay in registers.
   static constexpr uint32_t tile(uint32_t left) { return left >= 8 ? 8 : left >= 4 ? 4 : 1; }
-  uint32_t tiles() const {
-    uint32_t count = 0;
-    for (uint32_t t = 0; t < block_.tokens; t += tile(block_.tokens - t)) ++count;
-    return count;
-  }
+  uint32_t tiles() const { return token_tiles(block_.tokens, tile); }
 
   void add_set(uint32_t first) {
     const uint32_t count = m_.groups - first < set_groups ? m_.groups - first : set_groups;
@@ -211,29 +207,19 @@ template <>
 struct BlockProduct<Avx512> {
   static constexpr uint32_t panels = block_panels;
 
+  template <uint32_t format>
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        const OutputView& output, uint8_t* scratch) {
-    switch (m.format) {
-      case accel::weight_format::w2:
-        return two_bit_panels<true>(m, block, first, last, output, scratch);
-      case accel::weight_format::w2s24:
-        return two_bit_panels<false>(m, block, first, last, output, scratch);
-      case accel::weight_format::w4:
-        return panels_times_block<Avx512, accel::weight_format::w4>(m, block, first, last, output, scratch);
-      default:
-        return panels_times_block<Avx512, accel::weight_format::w8>(m, block, first, last, output, scratch);
+    if constexpr (two_bit(format)) {
+      constexpr bool dense = format == accel::weight_format::w2;
+      auto& own = *reinterpret_cast<TwoBitScratch*>(scratch);
+      uint32_t index = first;
+      for (; index + block_panels <= last; index += block_panels)
+        BlockPanels<dense, block_panels>(m, index, block, own).multiply(output);
+      if (index < last) BlockPanels<dense, 1>(m, index, block, own).multiply(output);
+    } else {
+      panels_times_block<Avx512, format>(m, block, first, last, output, scratch);
     }
-  }
-
- private:
-  template <bool dense>
-  static void two_bit_panels(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
-                             const OutputView& output, uint8_t* scratch) {
-    auto& own = *reinterpret_cast<TwoBitScratch*>(scratch);
-    uint32_t index = first;
-    for (; index + block_panels <= last; index += block_panels)
-      BlockPanels<dense, block_panels>(m, index, block, own).multiply(output);
-    if (index < last) BlockPanels<dense, 1>(m, index, block, own).multiply(output);
   }
 };
 

@@ -193,31 +193,16 @@ class TokenPanels {
 
 template <>
 struct TokenProduct<Avx512> {
+  template <uint32_t format>
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        float* output) {
-    switch (m.format) {
-      case accel::weight_format::w2s24:
-        return two_bit_panels<false>(m, block, first, last, output);
-      case accel::weight_format::w2:
-        return two_bit_panels<true>(m, block, first, last, output);
-      case accel::weight_format::w4:
-        return panels_times_token<Avx512, accel::weight_format::w4>(m, block, first, last, output);
-      default:
-        return panels_times_token<Avx512, accel::weight_format::w8>(m, block, first, last, output);
+    if constexpr (two_bit(format)) {
+      distant_panels<4>(first, last, [&](auto count, const uint32_t* panels) {
+        TokenPanels<format == accel::weight_format::w2, count>(m, panels, block).multiply(output);
+      });
+    } else {
+      panels_times_token<Avx512, format>(m, block, first, last, output);
     }
-  }
-
- private:
-  template <bool dense>
-  static void two_bit_panels(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
-                             float* output) {
-    const uint32_t quarter = (last - first) / 4;
-    for (uint32_t i = first; i < first + quarter; ++i) {
-      const uint32_t four[] = {i, i + quarter, i + 2 * quarter, i + 3 * quarter};
-      TokenPanels<dense, 4>(m, four, block).multiply(output);
-    }
-    for (uint32_t i = first + 4 * quarter; i < last; ++i)
-      TokenPanels<dense, 1>(m, &i, block).multiply(output);
   }
 };
 

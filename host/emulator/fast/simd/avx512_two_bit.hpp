@@ -42,10 +42,6 @@ inline void arrange_two_bit(const MatrixView& m, uint8_t* panel) {
   }
 }
 
-constexpr bool two_bit(uint32_t format) {
-  return format == accel::weight_format::w2 || format == accel::weight_format::w2s24;
-}
-
 template <>
 struct Arrangement<Avx512> {
   static void arrange(const MatrixView& m, uint32_t, uint8_t* panel, uint8_t*) {

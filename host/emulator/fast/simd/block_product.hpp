@@ -179,8 +179,19 @@ class RunAhead {
   uint32_t lines_ = 0;
 };
 
-/// Tiles that a block's tokens make.
-constexpr uint32_t token_tiles(uint32_t tokens, uint32_t tile) { return tokens / tile + tokens % tile; }
+/// Tiles that a block's tokens make, tile(left) being the size of the next.
+constexpr uint32_t token_tiles(uint32_t tokens, uint32_t (*tile)(uint32_t left)) {
+  uint32_t count = 0;
+  for (; tokens > 0; tokens -= tile(tokens)) ++count;
+  return count;
+}
+
+/// Tokens that the shared product takes next.
+template <class S>
+constexpr uint32_t shared_tile(uint32_t left) {
+  constexpr uint32_t most = S::token_tile;
+  return left >= most ? most : 1;
+}
 
 /// The sums of a block's rows, from one run of groups to the next.
 template <class S, int parts>
@@ -216,7 +227,7 @@ void multiply_block(const MatrixView& m, const RowPart<S>* part, const BlockView
                     BlockSums<S, parts>& sums) {
   for (uint32_t first = 0; first < m.groups; first += run_groups) {
     const uint32_t last = m.groups - first < run_groups ? m.groups : first + run_groups;
-    const uint32_t steps = token_tiles(block.tokens, S::token_tile) * (last - first);
+    const uint32_t steps = token_tiles(block.tokens, shared_tile<S>) * (last - first);
     RunAhead ahead[parts];
     for (int p = 0; p < parts; ++p) {
       unpack<S, format>(part[p], first, last);
@@ -275,18 +286,10 @@ struct BlockProduct {
   static constexpr uint32_t panels = 1;
 
   /// Panels first .. last - 1 times the block.
+  template <uint32_t format>
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        const OutputView& output, uint8_t* scratch) {
-    switch (m.format) {
-      case accel::weight_format::w2s24:
-        return panels_times_block<S, accel::weight_format::w2s24>(m, block, first, last, output, scratch);
-      case accel::weight_format::w2:
-        return panels_times_block<S, accel::weight_format::w2>(m, block, first, last, output, scratch);
-      case accel::weight_format::w4:
-        return panels_times_block<S, accel::weight_format::w4>(m, block, first, last, output, scratch);
-      default:
-        return panels_times_block<S, accel::weight_format::w8>(m, block, first, last, output, scratch);
-    }
+    panels_times_block<S, format>(m, block, first, last, output, scratch);
   }
 };
 

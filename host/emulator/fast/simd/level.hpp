@@ -10,11 +10,28 @@
 namespace accllm::emulator::fast {
 namespace {
 
+template <class S, uint32_t format>
+void product_of(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
+                const OutputView& output, uint8_t* scratch) {
+  if (block.tokens > 1)
+    BlockProduct<S>::template multiply<format>(m, block, first, last, output, scratch);
+  else
+    TokenProduct<S>::template multiply<format>(m, block, first, last, output.data);
+}
+
 template <class S>
 void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
              const OutputView& output, uint8_t* scratch) {
-  if (block.tokens > 1) return BlockProduct<S>::multiply(m, block, first, last, output, scratch);
-  TokenProduct<S>::multiply(m, block, first, last, output.data);
+  switch (m.format) {
+    case accel::weight_format::w2s24:
+      return product_of<S, accel::weight_format::w2s24>(m, block, first, last, output, scratch);
+    case accel::weight_format::w2:
+      return product_of<S, accel::weight_format::w2>(m, block, first, last, output, scratch);
+    case accel::weight_format::w4:
+      return product_of<S, accel::weight_format::w4>(m, block, first, last, output, scratch);
+    default:
+      return product_of<S, accel::weight_format::w8>(m, block, first, last, output, scratch);
+  }
 }
 
 template <class S>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "../kernels.hpp"
 #include "accllm/generated/format.hpp"
 #include "vector.hpp"
@@ -9,6 +11,11 @@
 
 namespace accllm::emulator::fast {
 namespace {
+
+/// Whether a format's codes have two bits.
+constexpr bool two_bit(uint32_t format) {
+  return format == accel::weight_format::w2 || format == accel::weight_format::w2s24;
+}
 
 /// 2^(e-1) times the token's scale, times the sum: the end of `count` rows (docs/numerics.md, "matmul"). The
 /// activations were made larger by `bias`.
@@ -157,22 +164,28 @@ void panels_times_token(const MatrixView& m, const BlockView& block, uint32_t fi
   }
 }
 
+/// Calls body(count, panels) for `count` panels at a time that lie far apart, as a core reads distant streams
+/// faster than one, and for what is left of panels first .. last - 1 one by one. The count is a compile-time
+/// constant.
+template <int count, class Body>
+void distant_panels(uint32_t first, uint32_t last, const Body& body) {
+  const uint32_t apart = (last - first) / count;
+  for (uint32_t i = first; i < first + apart; ++i) {
+    uint32_t panels[count];
+    for (int p = 0; p < count; ++p) panels[p] = i + p * apart;
+    body(std::integral_constant<int, count>{}, panels);
+  }
+  for (uint32_t i = first + count * apart; i < last; ++i) body(std::integral_constant<int, 1>{}, &i);
+}
+
 /// The product of a level with one token. A level may have its own.
 template <class S>
 struct TokenProduct {
   /// Panels first .. last - 1 times the block's only token.
+  template <uint32_t format>
   static void multiply(const MatrixView& m, const BlockView& block, uint32_t first, uint32_t last,
                        float* output) {
-    switch (m.format) {
-      case accel::weight_format::w2s24:
-        return panels_times_token<S, accel::weight_format::w2s24>(m, block, first, last, output);
-      case accel::weight_format::w2:
-        return panels_times_token<S, accel::weight_format::w2>(m, block, first, last, output);
-      case accel::weight_format::w4:
-        return panels_times_token<S, accel::weight_format::w4>(m, block, first, last, output);
-      default:
-        return panels_times_token<S, accel::weight_format::w8>(m, block, first, last, output);
-    }
+    panels_times_token<S, format>(m, block, first, last, output);
   }
 };
 
