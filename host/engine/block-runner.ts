@@ -113,15 +113,8 @@ export class BlockRunner {
    * @param block at most limits.blockTokens tokens
    * @throws DeviceError for whatever the kernel reports, InterruptedError
    */
-  async run(block: BlockRun, options: BlockRunOptions): Promise<RunStatus> {
-    try {
-      const status = await this.#run(block, options, this.#main);
-      this.last = { block, result: options.result ?? "logits", status };
-      return status;
-    } catch (error) {
-      this.last = undefined;
-      throw error;
-    }
+  run(block: BlockRun, options: BlockRunOptions): Promise<RunStatus> {
+    return this.#run(block, options, this.#main);
   }
 
   /**
@@ -135,7 +128,6 @@ export class BlockRunner {
     options: BlockRunOptions,
     done: (status: RunStatus, block: BlockRun) => void,
   ): Promise<void> {
-    const { result = "logits" } = options;
     const ends: Promise<RunStatus>[] = [];
     let started = 0;
     try {
@@ -151,11 +143,11 @@ export class BlockRunner {
         }
         const status = await ends[0]!;
         ends.shift();
-        this.last = { block, result, status };
         done(status, block);
       }
     } catch (error) {
       await Promise.allSettled(ends);
+      // Not one of those behind the failure.
       this.last = undefined;
       throw error;
     }
@@ -166,18 +158,24 @@ export class BlockRunner {
     { result = "logits", ...options }: BlockRunOptions & Pick<RunOptions, "after">,
     { place, args }: Lane,
   ): Promise<RunStatus> {
-    this.#send(block, result, place);
-    const running = this.#memory.kernel.run(args, options);
-    const main = place === this.#main.place;
-    if (main) this.#prepare(block.position + block.tokens.length);
-    await running;
-    const { logitsRowBeats } = this.#plan.io;
-    const withRow = main && result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
-    this.#fetch(place.statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
-    this.#rowCame = withRow;
-    const status = new RunStatus(this.#words, (place.statusOffset * beatBytes) / 4);
-    checkStatus(status, (index) => this.#describe(index, result));
-    return status;
+    try {
+      this.#send(block, result, place);
+      const running = this.#memory.kernel.run(args, options);
+      const main = place === this.#main.place;
+      if (main) this.#prepare(block.position + block.tokens.length);
+      await running;
+      const { logitsRowBeats } = this.#plan.io;
+      const withRow = main && result === "logits" && block.tokens.length === 1 && block.firstLogit === 0;
+      this.#fetch(place.statusOffset, statusBeats + (withRow ? logitsRowBeats : 0));
+      this.#rowCame = withRow;
+      const status = new RunStatus(this.#words, (place.statusOffset * beatBytes) / 4);
+      checkStatus(status, (index) => this.#describe(index, result));
+      this.last = { block, result, status };
+      return status;
+    } catch (error) {
+      this.last = undefined;
+      throw error;
+    }
   }
 
   /** Logits [vocabulary] of one token of the block that ran last, where they lie until the next block runs. */
