@@ -118,7 +118,7 @@ export class BlockRunner {
   }
 
   /**
-   * Runs blocks in a row, some of them waiting for the kernel while one runs, so that it need not wait for the host.
+   * Runs blocks in a row, several of them under way at a time, so that the kernel need not wait for the host.
    * @param blocks of these only the last may have results that are wanted
    * @param done called with each block's status in their order
    * @throws as run; blocks that were under way have ended then, and may have written their part of the cache

@@ -58,7 +58,7 @@ export interface IoPlan extends JobPlace {
   /** The stream that ends with the last layer's output. */
   readonly hiddenCommandOffset: number;
   readonly hiddenCommandCount: number;
-  /** Places of jobs without results, of which several wait for the kernel at a time. */
+  /** Places of jobs without results, of which several are under way at a time. */
   readonly queue: readonly JobPlace[];
   readonly beats: number;
 }
@@ -86,8 +86,7 @@ export interface MemoryPlan {
 }
 
 /**
- * Jobs without results that wait for the kernel at a time: twice what the emulator makes one of, so that it never waits
- * for the host.
+ * Jobs that are under way at a time: twice what the emulator makes one of, so that it never waits for the host.
  */
 export const queueLength = 6;
 
