@@ -1,5 +1,6 @@
 // libaccllm_guard.so: a crash inside XRT or the emulator cannot be survived in-process, but it can be told.
 // The command line installs this; without it a crash is what it always is.
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -22,6 +23,8 @@ struct sigaction previous[NSIG];
 char head[text_bytes], tail[text_bytes];
 int output = 2;
 volatile sig_atomic_t handling = 0;
+std::atomic<bool> told{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "may be used in a handler");
 
 const char* base_name(const char* path) {
   const char* slash = std::strrchr(path, '/');
@@ -69,7 +72,10 @@ const char* name_of(int number) {
   return "SIGFPE";
 }
 
+/// Tells it once: where a library's file is cut off, several threads fail at a time.
 [[noreturn]] void tell(const char* library, int number) {
+  // The one that tells ends the process.
+  while (told.exchange(true)) pause();
   put(head);
   put(library);
   put(" (");

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, truncateSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -79,6 +79,16 @@ describe("a library that ends under a running stream", () => {
       ACCLLM_EMU_FAULT: "crash@1",
     });
     expect(ended).toMatchObject({ status: null, signal: "SIGABRT" });
+  });
+
+  it("several of its threads fail at a time, and one of them tells", () => {
+    const folder = dirname(library);
+    const guard = join(folder, "emulator", "libaccllm_guard.so");
+    for (let run = 0; run < 60; run++) {
+      const ended = spawnSync(join(folder, "crash_together"), [guard], { encoding: "utf8" });
+      expect([ended.status, ended.signal]).toEqual([4, null]);
+      expect(ended.stderr).toMatch(/^ended: (libaccllm_emu_crash\.so|of the device) \(SIGILL\)\.\n$/);
+    }
   });
 
   it("the emulator's file is cut off under the process", async () => {
