@@ -13,6 +13,7 @@ import {
   weightFormats,
 } from "../../quant/format/weight-layout.ts";
 import { chunkRows, emptyRows, packRows, type QuantizedRows } from "../../quant/format/weight-pack.ts";
+import { scaleUnit } from "../../quant/passes/round.ts";
 import { Xoshiro128 } from "../sampling/prng.ts";
 import { syntheticTokenizer } from "./synthetic-tokenizer.ts";
 
@@ -94,14 +95,18 @@ async function writeMatrix(
   }
 }
 
-/** Scales within a factor of 1.5 of each other, one zero-point in the middle of the codes. */
+/** Scales as the quantizer chooses them, within a factor of 1.5 of each other; one zero-point in the middle of the codes. */
 function fillScales(run: QuantizedRows, format: WeightFormat, columns: number, random: Xoshiro128): void {
   const { bits, sparse } = weightFormats[format];
   const kept = sparse ? columns / 2 : columns;
   const mean = 40_960;
   const exponent = Math.round(Math.log2(1 / (Math.sqrt(kept) * codeDeviation(bits) * mean)));
   run.exponents.fill(exponent);
-  for (let i = 0; i < run.scales.length; i++) run.scales[i] = 32_768 + (random.nextUint32() >>> 18);
+  const unit = scaleUnit(format);
+  for (let i = 0; i < run.scales.length; i++) {
+    const scale = 32_768 + (random.nextUint32() >>> 18);
+    run.scales[i] = scale - (scale % unit);
+  }
   // The middle of 0..2^bits-1 in half steps; W8 has them in steps of 16.
   run.zeroHalves.fill(bits === 8 ? 256 : 2 ** bits - 1);
 }

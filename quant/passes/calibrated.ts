@@ -232,7 +232,7 @@ class Run {
       if (storedGrid(this.#checkpoint.tensors.get(name)!, format) !== undefined) continue;
       const out = emptyGrid(rows, cols, format);
       model.getLinear(layer, matrix, out);
-      this.#matrices.set(name, finishMatrix(rows, cols, out, gridKind(format).maxCode));
+      this.#matrices.set(name, finishMatrix(rows, cols, out, format));
     }
     for (const norm of ["inputNorm", "postNorm"] as const) {
       this.#values.set(layerTensorName(layer, norm), model.getLayerVector(layer, norm, hiddenSize));

@@ -4,7 +4,7 @@ import type { QuantizedRows } from "../format/weight-pack.ts";
 import { findExactGrid } from "./exact-grid.ts";
 import { type GroupGrid, gridKind } from "./grid.ts";
 import { pruneRow } from "./prune.ts";
-import { type RoundedRow, roundScales } from "./round.ts";
+import { type RoundedRow, roundScales, scaleUnit } from "./round.ts";
 import { TwoBitSearch } from "./search-two-bit.ts";
 import { WideSearch } from "./search-wide.ts";
 
@@ -20,8 +20,8 @@ export interface QuantizationError {
 
 /**
  * Rounds rows of one matrix to nearest: prunes (2:4), finds each group's grid (the exact one where the weights lie
- * on one, else the least-squares one), stores the scales as integers under the row's exponent, and then chooses the
- * codes for the scales as stored.
+ * on one, else the least-squares one), stores the scales as integers under the row's exponent (of eight bits where
+ * two-bit weights have none that must stay as it is), and then chooses the codes for the scales as stored.
  */
 export class RowQuantizer {
   readonly layout: MatrixLayout;
@@ -49,8 +49,9 @@ export class RowQuantizer {
       if (out.patterns) {
         pruneRow(values, r * this.layout.columns, this.layout.columns, out.patterns, r * out.groups * quads);
       }
-      this.#chooseGrids(values, r, out);
-      if (!roundScales(this.#scales, out.groups, out.scales, r * out.groups, this.#rounded)) return r;
+      const chosen = this.#chooseGrids(values, r, out);
+      const unit = chosen ? scaleUnit(this.layout.format) : 1;
+      if (!roundScales(this.#scales, out.groups, out.scales, r * out.groups, unit, this.#rounded)) return r;
       out.exponents[r] = this.#rounded.exponent;
       if (this.#rounded.lostBits) this.error.roundedRows++;
       if (out.patterns) this.#encodeSparse(values, r, out, out.patterns);
@@ -60,8 +61,10 @@ export class RowQuantizer {
     return -1;
   }
 
-  #chooseGrids(values: Float32Array, r: number, out: QuantizedRows): void {
+  /** @returns whether all grids of the row are least-squares ones, whose scales may be rounded. */
+  #chooseGrids(values: Float32Array, r: number, out: QuantizedRows): boolean {
     const { columns, format } = this.layout;
+    let chosen = true;
     const kind = gridKind(format);
     const grid = this.#grid;
     for (let g = 0; g < out.groups; g++) {
@@ -72,9 +75,11 @@ export class RowQuantizer {
         ? this.#gatherKept(values, start, length, out.patterns, (r * out.groups + g) * quads)
         : this.#gather(values, start, length);
       if (!findExactGrid(this.#group, count, kind, grid)) this.#search.search(this.#group, count, grid);
+      else if (grid.scale !== 0) chosen = false;
       this.#scales[g] = grid.scale;
       out.zeroHalves[r * out.groups + g] = grid.zeroHalf;
     }
+    return chosen;
   }
 
   #gather(values: Float32Array, start: number, length: number): number {

@@ -52,7 +52,7 @@ export async function packStored(
   const width = out.codes.length / rows;
   for (let r = 0; r < rows; r++) {
     const scales = stored.scales.subarray(r * groups, (r + 1) * groups);
-    if (!roundScales(scales, groups, out.scales, r * groups, rounded)) return { refused: r, error };
+    if (!roundScales(scales, groups, out.scales, r * groups, 1, rounded)) return { refused: r, error };
     out.exponents[r] = rounded.exponent;
     out.codes.set(stored.codes.subarray(r * columns, (r + 1) * columns), r * width);
     let changed = false;

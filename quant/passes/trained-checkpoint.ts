@@ -1,8 +1,10 @@
 import { groupSize } from "../format/limits.ts";
+import type { WeightFormat } from "../format/weight-layout.ts";
 import type { Checkpoint, TensorInfo } from "../io/checkpoint.ts";
 import type { StoredGrid } from "../io/stored-tensor.ts";
 import type { GridMatrix } from "../native/native-model.ts";
-import { type RoundedRow, roundScales } from "./round.ts";
+import { gridKind } from "./grid.ts";
+import { type RoundedRow, roundScales, scaleUnit } from "./round.ts";
 
 /** A quantized matrix as it will be stored. */
 export interface TrainedMatrix {
@@ -21,8 +23,9 @@ export function finishMatrix(
   rows: number,
   columns: number,
   { positions, scales, zeroHalves, keep }: GridMatrix,
-  maxCode: number,
+  format: WeightFormat,
 ): TrainedMatrix {
+  const { maxCode } = gridKind(format);
   const groups = Math.ceil(columns / groupSize);
   const doubled = maxCode <= 15 ? new Int8Array(rows * columns) : new Int16Array(rows * columns);
   const halfScales = new Float64Array(rows * groups);
@@ -31,7 +34,7 @@ export function finishMatrix(
   let roundedRows = 0;
   for (let r = 0; r < rows; r++) {
     const real = Float64Array.from(scales.subarray(r * groups, (r + 1) * groups));
-    if (!roundScales(real, groups, integers, 0, rounded))
+    if (!roundScales(real, groups, integers, 0, scaleUnit(format), rounded))
       throw new RangeError("a trained scale is too large");
     if (rounded.lostBits) roundedRows++;
     for (let g = 0; g < groups; g++) halfScales[r * groups + g] = integers[g]! * 2 ** (rounded.exponent - 1);

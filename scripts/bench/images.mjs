@@ -22,7 +22,7 @@ async function opens(file) {
  * @param {{ shape: string, format: string, target?: string, window?: number }} wanted
  */
 export async function ensureImage({ shape, format, target, window = 2044 }) {
-  const file = target ?? join(root, "build", "bench", `${shape}-${format}-${window}.accllm`);
+  const file = target ?? join(root, "build", "bench", `${shape}-${format}-${window}-8.accllm`);
   if (existsSync(file) && (target !== undefined || (await opens(file)))) return file;
   mkdirSync(dirname(file), { recursive: true });
   const { benchShapes } = await importBuilt("host/bench/shapes.js");

@@ -29,6 +29,9 @@ struct Kernels {
   /// Panels that `product` takes side by side with several tokens: threads share them in such pieces.
   uint32_t block_panels;
 
+  /// Whether it takes compact panels of two-bit weights.
+  bool compact;
+
   /// Brings panel `index`, which was just laid, into the level's own order and notes what it wants to know of
   /// its sets of groups; null where all panels stay as they are laid.
   void (*arrange)(const MatrixView& matrix, uint32_t index, uint8_t* panel, uint8_t* notes);

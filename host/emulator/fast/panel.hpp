@@ -23,6 +23,11 @@
 ///   the position. With the quad's number in bits 2 and 1 bits 3 .. 0 index the chunk's activations, which
 ///   are permuted to match: byte 8 * (p div 2) + 2 * quad + p mod 2 is input p of the quad.
 ///
+/// Two-bit matrices whose scales are all multiples of 256, as our quantizer chooses them, are laid in compact
+/// panels for levels that take them (Kernels::compact): before the codes of a set stand its zero codes as
+/// nibbles (32 bytes: in byte 2r + k mod 2 that of row r and group k, low for the first two groups) and its
+/// scales as bytes, in pairs of groups (32 bytes a pair: in byte 2r + k mod 2 that of row r and group k).
+///
 /// A level may bring panels into an order of its own (Kernels::arrange).
 
 namespace accllm::emulator::fast {
@@ -62,14 +67,40 @@ constexpr GroupPlace place_of(size_t group_bytes, uint32_t group) {
           set + set_codes_at + in_set * group_bytes};
 }
 
+constexpr size_t compact_scales_at = 2 * panel_rows;
+constexpr size_t compact_codes_at = compact_scales_at + set_groups * panel_rows;
+constexpr size_t two_bit_group_bytes = size_t{chunks} * line_bytes;
+constexpr size_t compact_set_bytes = compact_codes_at + set_groups * two_bit_group_bytes;
+/// What fits a compact panel: multiples of this as scales, and zero codes up to this.
+constexpr uint32_t compact_scale_unit = 256;
+constexpr uint32_t compact_most_zero = 15;
+
+/// Place of a group in a compact panel: its set's zero codes, its pair's scales, its codes.
+constexpr GroupPlace compact_place_of(uint32_t group) {
+  const size_t set = group / set_groups * compact_set_bytes;
+  const uint32_t in_set = group % set_groups;
+  return {set, set + compact_scales_at + in_set / 2 * (2 * panel_rows),
+          set + compact_codes_at + in_set * two_bit_group_bytes};
+}
+
+/// Place of a group of two-bit weights in a compact panel or another.
+template <bool compact>
+constexpr GroupPlace two_bit_place_of(uint32_t group) {
+  return compact ? compact_place_of(group) : place_of(two_bit_group_bytes, group);
+}
+
 }  // namespace
 
 /// A matrix in panels. Rows past the matrix have codes and scales 0.
 struct MatrixView {
   const uint8_t* panels;
   size_t panel_bytes;
+  /// Of a set of groups.
+  size_t set_bytes;
   /// Bytes of a group's codes: 1, 2 or 4 lines a chunk.
   size_t group_bytes;
+  /// Whether the panels are compact.
+  bool compact;
   uint32_t rows;
   uint32_t groups;
   /// As in weight_format of the generated header.

@@ -16,14 +16,27 @@ constexpr uint32_t quads = group_size / 4;
 
 uint32_t lines_per_chunk(const MatrixShape& m) { return m.sparse ? 1 : m.planes; }
 
-MatrixView empty_view(const MatrixShape& m) {
+MatrixView empty_view(const MatrixShape& m, bool compact) {
   MatrixView view = {};
   view.rows = m.rows;
   view.groups = m.groups;
   view.format = m.format;
   view.group_bytes = size_t{chunks} * lines_per_chunk(m) * line_bytes;
-  view.panel_bytes = set_count(m.groups) * set_bytes(view.group_bytes);
+  view.compact = compact;
+  view.set_bytes = compact ? compact_set_bytes : set_bytes(view.group_bytes);
+  view.panel_bytes = set_count(m.groups) * view.set_bytes;
   return view;
+}
+
+/// What stands before the codes of a compact panel's sets, for rows and groups that the matrix does not have:
+/// scales of 0, and zero codes in the middle, so that they are not taken for large weights.
+void clear_grids(uint8_t* panel, uint32_t groups) {
+  constexpr int middle = 0x33;
+  for (uint32_t set = 0; set < set_count(groups); ++set) {
+    uint8_t* start = panel + set * compact_set_bytes;
+    std::memset(start, middle, compact_scales_at);
+    std::memset(start + compact_scales_at, 0, compact_codes_at - compact_scales_at);
+  }
 }
 
 /// What the image says of one row and group.
@@ -190,22 +203,42 @@ AlignedBytes::AlignedBytes(size_t bytes) {
 
 AlignedBytes::~AlignedBytes() { std::free(data_); }
 
-size_t PanelMatrix::bytes(const MatrixShape& shape) {
-  return size_t{ceil_div(shape.rows, panel_rows)} * empty_view(shape).panel_bytes;
+size_t PanelMatrix::bytes(const MatrixShape& shape, bool compact) {
+  return size_t{ceil_div(shape.rows, panel_rows)} * empty_view(shape, compact).panel_bytes;
 }
 
-PanelMatrix::PanelMatrix(const MatrixShape& shape, uint8_t* place)
+PanelMatrix::PanelMatrix(const MatrixShape& shape, bool compact, uint8_t* place)
     : panels_(ceil_div(shape.rows, panel_rows)),
-      view_(empty_view(shape)),
+      view_(empty_view(shape, compact)),
       place_(place),
       exponents_(size_t{panels_} * panel_rows),
       weight_sums_(size_t{panels_} * panel_rows),
       notes_(size_t{panels_} * set_count(shape.groups)) {}
 
-void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index, const Kernels& kernels) {
+bool PanelMatrix::put_grid(uint8_t* panel, uint32_t lane, uint32_t group, uint32_t zero,
+                           uint32_t scale) const {
+  if (view_.compact) {
+    if (scale % compact_scale_unit != 0 || zero > compact_most_zero) return false;
+    const GroupPlace at = compact_place_of(group);
+    const size_t place = 2 * lane + group % 2;
+    const uint32_t shift = group % set_groups / 2 * 4;
+    uint8_t& zeros = panel[at.zeros + place];
+    zeros = static_cast<uint8_t>((zeros & ~(15u << shift)) | (zero << shift));
+    panel[at.scales + place] = static_cast<uint8_t>(scale / compact_scale_unit);
+    return true;
+  }
+  const GroupPlace at = place_of(view_.group_bytes, group);
+  const auto narrow = static_cast<uint16_t>(scale);
+  panel[at.zeros + lane] = static_cast<uint8_t>(zero);
+  std::memcpy(panel + at.scales + 2 * lane, &narrow, 2);
+  return true;
+}
+
+bool PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index, const Kernels& kernels) {
   uint8_t* panel = place_ + index * view_.panel_bytes;
   const bool whole = (index + 1) * panel_rows <= m.rows;
   if (!whole) std::memset(panel, 0, view_.panel_bytes);
+  if (view_.compact) clear_grids(panel, m.groups);
   for (uint32_t lane = 0; lane < panel_rows; ++lane) {
     const uint32_t row = index * panel_rows + lane;
     if (row >= m.rows) break;
@@ -213,20 +246,19 @@ void PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index, 
     int64_t weight_sum = 0;
     for (uint32_t g = 0; g < m.groups; ++g) {
       const Unit unit = reader.unit(g);
+      if (!put_grid(panel, lane, g, unit.zero, unit.scale)) return false;
       const auto zero_half = static_cast<int32_t>(unit.zero << format_zero_shift[m.format]);
-      const GroupPlace at = place_of(view_.group_bytes, g);
-      const int64_t sum = m.sparse ? lay_sparse(unit.planes[0], panel + at.codes, lane, zero_half)
-                                   : lay_dense(unit, m.planes, panel + at.codes, lane, zero_half);
+      uint8_t* codes = panel + (view_.compact ? compact_place_of(g) : place_of(view_.group_bytes, g)).codes;
+      const int64_t sum = m.sparse ? lay_sparse(unit.planes[0], codes, lane, zero_half)
+                                   : lay_dense(unit, m.planes, codes, lane, zero_half);
       weight_sum += sum * unit.scale;
-      const auto scale = static_cast<uint16_t>(unit.scale);
-      panel[at.zeros + lane] = static_cast<uint8_t>(unit.zero);
-      std::memcpy(panel + at.scales + 2 * lane, &scale, 2);
     }
     weight_sums_[row] = weight_sum;
     exponents_[row] = reader.exponent();
   }
   if (kernels.arrange != nullptr)
     kernels.arrange(view_, index, panel, notes_.data() + size_t{index} * set_count(m.groups));
+  return true;
 }
 
 MatrixView PanelMatrix::view() const {

@@ -1,6 +1,7 @@
 #include "weight_cache.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace accllm::emulator::fast {
 namespace {
@@ -9,9 +10,13 @@ bool same(const PortMemory& a, const PortMemory& b) {
   return a.data == b.data && a.bytes == b.bytes && a.generation == b.generation;
 }
 
+/// Up to whole lines.
+size_t in_lines(size_t bytes) { return (bytes + line_bytes - 1) / line_bytes * line_bytes; }
+
 }  // namespace
 
 uint8_t* PanelArena::take(size_t bytes) {
+  bytes = in_lines(bytes);
   // Only touched pages are memory.
   constexpr size_t chunk_bytes = size_t{64} << 20;
   if (chunks_.empty() || chunks_.back().size - chunks_.back().used < bytes) {
@@ -24,6 +29,8 @@ uint8_t* PanelArena::take(size_t bytes) {
   return piece;
 }
 
+void PanelArena::give_back(size_t bytes) { chunks_.back().used -= in_lines(bytes); }
+
 void WeightCache::bind(const std::vector<PortMemory>& weights) {
   if (std::equal(weights.begin(), weights.end(), weights_.begin(), weights_.end(), same)) return;
   matrices_.clear();
@@ -34,14 +41,25 @@ void WeightCache::bind(const std::vector<PortMemory>& weights) {
 MatrixView WeightCache::matrix(const accel::Ports& ports, const accel::MatrixShape& shape,
                                const Kernels& kernels, Pool& pool) {
   std::unique_ptr<PanelMatrix>& found = matrices_[{shape.offset, shape.rows, shape.groups, shape.format}];
-  if (!found) {
-    auto matrix = std::make_unique<PanelMatrix>(shape, arena_.take(PanelMatrix::bytes(shape)));
-    pool.loop(matrix->panels(), 4, [&](uint32_t first, uint32_t last, uint32_t) {
-      for (uint32_t panel = first; panel < last; ++panel) matrix->lay(ports, shape, panel, kernels);
-    });
-    found = std::move(matrix);
-  }
+  if (!found && kernels.compact && (shape.sparse || shape.planes == 1))
+    found = lay(ports, shape, kernels, true, pool);
+  if (!found) found = lay(ports, shape, kernels, false, pool);
   return found->view();
+}
+
+std::unique_ptr<PanelMatrix> WeightCache::lay(const accel::Ports& ports, const accel::MatrixShape& shape,
+                                              const Kernels& kernels, bool compact, Pool& pool) {
+  const size_t bytes = PanelMatrix::bytes(shape, compact);
+  auto matrix = std::make_unique<PanelMatrix>(shape, compact, arena_.take(bytes));
+  std::atomic<bool> fits{true};
+  pool.loop(matrix->panels(), 4, [&](uint32_t first, uint32_t last, uint32_t) {
+    for (uint32_t panel = first; panel < last && fits; ++panel) {
+      if (!matrix->lay(ports, shape, panel, kernels)) fits = false;
+    }
+  });
+  if (fits) return matrix;
+  arena_.give_back(bytes);
+  return nullptr;
 }
 
 }  // namespace accllm::emulator::fast

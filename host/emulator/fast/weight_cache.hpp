@@ -21,6 +21,8 @@ class PanelArena {
  public:
   /// Bytes aligned to lines, not initialized, until the next clear().
   uint8_t* take(size_t bytes);
+  /// Takes back what was taken last.
+  void give_back(size_t bytes);
   void clear() { chunks_.clear(); }
 
  private:
@@ -43,6 +45,10 @@ class WeightCache {
  private:
   /// Offset, rows, groups and format: they say where a matrix lies and what it means.
   using Key = std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>;
+
+  /// The matrix in compact panels or others; null where it does not fit compact ones.
+  std::unique_ptr<PanelMatrix> lay(const accel::Ports& ports, const accel::MatrixShape& shape,
+                                   const Kernels& kernels, bool compact, Pool& pool);
 
   std::vector<PortMemory> weights_;
   PanelArena arena_;

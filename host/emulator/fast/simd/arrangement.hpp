@@ -41,6 +41,7 @@ void common_pack(const int8_t* activations, uint32_t groups, uint32_t token, uin
 /// How a level arranges panels and packs activations. A level may have its own.
 template <class S>
 struct Arrangement {
+  static constexpr bool compact = false;
   static constexpr decltype(Kernels::arrange) arrange = nullptr;
   static constexpr decltype(Kernels::packing) packing = common_packing<S>;
   static constexpr decltype(Kernels::pack) pack = common_pack<S>;

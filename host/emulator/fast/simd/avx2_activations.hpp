@@ -23,10 +23,15 @@ inline __m256i pick_tables(const int8_t* two_quads) {
 
 template <>
 struct Arrangement<Avx2> {
+  static constexpr bool compact = true;
+
   static void arrange(const MatrixView& m, uint32_t index, uint8_t* panel, uint8_t* notes) {
-    const bool kept = m.format == accel::weight_format::w2s24;
-    if (kept || m.format == accel::weight_format::w2) note_weights(m, index, panel, notes);
-    if (kept) arrange_kept(m, panel);
+    if (!two_bit(m.format)) return;
+    if (m.compact)
+      note_compact_weights(m, panel, notes);
+    else
+      note_weights(m, index, panel, notes);
+    if (m.format == accel::weight_format::w2s24) arrange_kept(m, panel);
   }
 
   static Packing packing(uint32_t format, uint32_t tokens) {

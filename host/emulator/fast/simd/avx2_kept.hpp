@@ -9,14 +9,14 @@
 /// group is eight vectors; vector v has quad 4c + v mod 2 (c is v div 2) in low nibbles and quad 4c + v mod 2
 /// + 2 in high ones; byte k of a word is the kept weight k, its nibble as in panel.hpp. Words and zero-points
 /// are in an order of rows that interleaves of 16 bits put right: 0 to 3, 8 to 11, 4 to 7, 12 to 15. Scales
-/// lie in pairs of groups: for each row those of both.
+/// lie in pairs of groups: for each row those of both. In compact panels only words, and the zero codes'
+/// pairs of bytes, are put in order.
 
 namespace accllm::emulator::fast {
 namespace {
 
 constexpr uint32_t group_vectors = 8;
-constexpr size_t kept_group_bytes = group_vectors * sizeof(__m256i);
-static_assert(kept_group_bytes == chunks * line_bytes);
+static_assert(group_vectors * sizeof(__m256i) == two_bit_group_bytes);
 
 /// From a panel's rows in order to their order in words and back, by fours.
 inline __m128i reorder_rows(__m128i bytes) { return _mm_shuffle_epi32(bytes, 0xd8); }
@@ -39,19 +39,30 @@ inline void arrange_scales(uint8_t* scales) {
   store_as(scales + sizeof(__m256i), _mm256_unpackhi_epi16(first, second));
 }
 
-/// Brings a panel of 2:4 weights into this order. A group that is missing in the last set has scales of 0.
+/// Zero codes and scales of the `groups` groups of a set, whose first is at `at`. A group that is missing
+/// gets scales of 0.
+inline void arrange_grids(uint8_t* panel, const GroupPlace& at, uint32_t groups) {
+  for (uint32_t g = 0; g < groups; ++g) {
+    uint8_t* zeros = panel + at.zeros + g * panel_rows;
+    store_as(zeros, reorder_rows(load_as<__m128i>(zeros)));
+  }
+  uint8_t* scales = panel + at.scales;
+  constexpr size_t scale_bytes = panel_rows * sizeof(uint16_t);
+  std::memset(scales + groups * scale_bytes, 0, (set_groups - groups) * scale_bytes);
+  for (uint32_t g = 0; g < set_groups; g += 2) arrange_scales(scales + g * scale_bytes);
+}
+
+/// Brings a panel of 2:4 weights into this order.
 inline void arrange_kept(const MatrixView& m, uint8_t* panel) {
   for (uint32_t first = 0; first < m.groups; first += set_groups) {
-    const GroupPlace at = place_of(kept_group_bytes, first);
     const uint32_t groups = m.groups - first < set_groups ? m.groups - first : set_groups;
-    for (uint32_t g = 0; g < groups; ++g) {
-      uint8_t* zeros = panel + at.zeros + g * panel_rows;
-      store_as(zeros, reorder_rows(load_as<__m128i>(zeros)));
+    const GroupPlace at = m.compact ? compact_place_of(first) : place_of(two_bit_group_bytes, first);
+    if (m.compact) {
+      uint8_t* zeros = panel + at.zeros;
+      store_as(zeros, _mm256_permute4x64_epi64(load_256(zeros), 0xd8));
+    } else {
+      arrange_grids(panel, at, groups);
     }
-    uint8_t* scales = panel + at.scales;
-    constexpr size_t scale_bytes = panel_rows * sizeof(uint16_t);
-    std::memset(scales + groups * scale_bytes, 0, (set_groups - groups) * scale_bytes);
-    for (uint32_t g = 0; g < set_groups; g += 2) arrange_scales(scales + g * scale_bytes);
     for (uint32_t c = 0; c < groups * chunks; ++c) arrange_chunk(panel + at.codes + c * line_bytes);
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "avx2_activations.hpp"
+#include "avx2_compact.hpp"
 
 /// \file
 /// Panels of 2:4 weights times one token with AVX2. The nibble of a kept weight finds its activation in its
@@ -24,6 +25,8 @@ static_assert(narrow_groups % set_groups == 0);
 template <int count>
 struct KeptGroup {
   const uint8_t* const* panels;
+  /// In its set.
+  uint32_t index;
   GroupPlace at;
   const uint8_t* tables;
 
@@ -53,8 +56,15 @@ struct KeptQuad {
   }
 };
 
-/// Zero-points of sixteen rows, for both weights of a word.
-inline __m256i spread_zeros(const uint8_t* zeros) {
+/// Zero-points of a group's sixteen rows, for both weights of a word.
+template <bool compact>
+__m256i spread_zeros(const uint8_t* zeros, uint32_t in_set) {
+  if (compact) {
+    const __m256i first = _mm256_setr_epi8(0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14,  //
+                                           0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14);
+    const __m256i own = _mm256_add_epi8(first, _mm256_set1_epi8(static_cast<char>(in_set % 2)));
+    return set_nibbles(_mm256_shuffle_epi8(load_256(zeros), own), in_set);
+  }
   const __m256i words = _mm256_cvtepu8_epi16(load_as<__m128i>(zeros));
   return _mm256_or_si256(words, _mm256_slli_epi16(words, 8));
 }
@@ -65,11 +75,11 @@ inline Avx2::U8 pick_table(const uint8_t* tables, uint32_t vector, bool high) {
 }
 
 /// Sums of weight * activation of `parts` parts of a group's vectors.
-template <int parts, int count>
+template <bool compact, int parts, int count>
 [[gnu::always_inline]] inline void kept_weights(const KeptGroup<count>& group, __m256i (*part_sums)[count]) {
   constexpr uint32_t part = group_vectors / parts;
   __m256i zeros[count];
-  for (int p = 0; p < count; ++p) zeros[p] = spread_zeros(group.zeros(p));
+  for (int p = 0; p < count; ++p) zeros[p] = spread_zeros<compact>(group.zeros(p), group.index);
 #pragma GCC unroll 8
   for (uint32_t v = 0; v < group_vectors; ++v) {
     __m256i* sums = part_sums[v / part];
@@ -93,9 +103,9 @@ struct WideSums {
 };
 
 /// Sums of weight * activation of a group of any weights: products of two fit 16 bits, 15 * 255 * 2 = 7,650.
-template <int count>
+template <bool compact, int count>
 WideSums wide_kept(const KeptGroup<count>& group, int panel) {
-  const __m256i zeros = spread_zeros(group.zeros(panel));
+  const __m256i zeros = spread_zeros<compact>(group.zeros(panel), group.index);
   __m256i low = _mm256_setzero_si256();
   __m256i high = _mm256_setzero_si256();
   for (uint32_t v = 0; v < group_vectors; ++v) {
@@ -111,21 +121,34 @@ WideSums wide_kept(const KeptGroup<count>& group, int panel) {
            _mm256_extracti128_si256(high, 1)}};
 }
 
-/// Adds a group's wide sums times its scales; `in_pair` is which of the pair's groups it is.
-inline void add_wide_sums(TakenOut& out, const WideSums& sums, const uint8_t* scales, uint32_t in_pair) {
+/// A group's scales of four rows, `four` of them counted from the panel's first; `in_pair` is which of the
+/// pair's groups it is.
+template <bool compact>
+__m128i four_scales(const uint8_t* pairs, uint32_t four, uint32_t in_pair) {
+  if (compact) {
+    const __m128i both =
+        _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(pairs + 8 * four)));
+    const __m128i high = in_pair == 0 ? _mm_slli_epi32(both, 8) : both;
+    return _mm_and_si128(high, _mm_set1_epi32(0xff00));
+  }
+  const auto both = load_as<__m128i>(pairs + four * sizeof(__m128i));
+  return in_pair == 0 ? _mm_and_si128(both, _mm_set1_epi32(0xffff)) : _mm_srli_epi32(both, 16);
+}
+
+/// Adds a group's wide sums times its scales.
+template <bool compact>
+void add_wide_sums(TakenOut& out, const WideSums& sums, const uint8_t* scales, uint32_t in_pair) {
   for (uint32_t q = 0; q < 4; ++q) {
     // The rows of a quarter, by fours.
     constexpr uint32_t fours[] = {0, 2, 1, 3};
-    const auto both = load_as<__m128i>(scales + fours[q] * sizeof(__m128i));
-    const __m128i scale =
-        in_pair == 0 ? _mm_and_si128(both, _mm_set1_epi32(0xffff)) : _mm_srli_epi32(both, 16);
+    const __m128i scale = four_scales<compact>(scales, fours[q], in_pair);
     const __m256d product = _mm256_mul_pd(_mm256_cvtepi32_pd(sums.quarters[q]), _mm256_cvtepi32_pd(scale));
     out.rows[fours[q]] = _mm256_add_pd(out.rows[fours[q]], product);
   }
 }
 
 /// `count` panels times the token.
-template <int count>
+template <int count, bool compact>
 class KeptPanels {
  public:
   KeptPanels(const MatrixView& m, const uint32_t* indices, const BlockView& block)
@@ -147,12 +170,12 @@ class KeptPanels {
     for (uint32_t first = 0; first < m_.groups; first += set_groups) {
       if (first % narrow_groups == 0 && first > 0) {
         begin_taking_out();
-        for (int p = 0; p < count; ++p) take_out(sums_[p], taken_out_[p]);
+        for (int p = 0; p < count; ++p) take_out<compact>(sums_[p], taken_out_[p]);
       }
       add_set(first);
     }
     for (int p = 0; p < count; ++p) {
-      const PanelEnd end(m_, row(p));
+      const PanelEnd<compact, Avx2::bias> end(m_, row(p));
       const TakenOut* taken_out = taken_out_any_ ? &taken_out_[p] : nullptr;
       end.finish(sums_[p], taken_out, block_.scales[0], output + row(p));
     }
@@ -169,7 +192,7 @@ class KeptPanels {
 
   KeptGroup<count> group(uint32_t index) const {
     const auto* tables = reinterpret_cast<const uint8_t*>(block_.codes);
-    return {panels_, place_of(kept_group_bytes, index), tables + index * table_bytes};
+    return {panels_, index % set_groups, two_bit_place_of<compact>(index), tables + index * table_bytes};
   }
 
   void add_set(uint32_t first) {
@@ -179,7 +202,8 @@ class KeptPanels {
       const uint32_t noted = notes_[p][first / set_groups];
       most = noted > most ? noted : most;
       // What stands before the codes of the set.
-      for (int32_t i = set_codes_at / line_bytes; i > 0; --i) start.ask(p, -i);
+      constexpr size_t before = compact ? compact_codes_at : set_codes_at;
+      for (int32_t i = (before + line_bytes - 1) / line_bytes; i > 0; --i) start.ask(p, -i);
     }
     for (uint32_t g = first; g < first + set_groups && g < m_.groups; g += 2) {
       const KeptGroup<count> groups[2] = {group(g), group(g + 1)};
@@ -195,17 +219,19 @@ class KeptPanels {
   template <int parts>
   [[gnu::always_inline]] void add_pair(const KeptGroup<count>* groups) {
     __m256i found[2][parts][count];
-    for (int k = 0; k < 2; ++k) kept_weights<parts, count>(groups[k], found[k]);
+    for (int k = 0; k < 2; ++k) kept_weights<compact, parts, count>(groups[k], found[k]);
     for (int p = 0; p < count; ++p) {
       const uint8_t* scales = panels_[p] + groups[0].at.scales;
       ScaleBytes bytes;
       for (uint32_t h = 0; h < halves; ++h) {
-        split_scales(load_256(scales + h * sizeof(__m256i)), bytes, h);
+        if (compact)
+          bytes.high[h] = pair_scales(scales + h * sizeof(__m128i));
+        else
+          split_scales(load_256(scales + h * sizeof(__m256i)), bytes, h);
         for (int i = 0; i < parts; ++i) {
           const __m256i pairs = h == 0 ? _mm256_unpacklo_epi16(found[0][i][p], found[1][i][p])
                                        : _mm256_unpackhi_epi16(found[0][i][p], found[1][i][p]);
-          sums_[p].high[h] = add_scaled(sums_[p].high[h], pairs, bytes.high[h]);
-          sums_[p].low[h] = add_scaled(sums_[p].low[h], pairs, bytes.low[h]);
+          add_scaled<compact>(sums_[p], h, pairs, bytes);
         }
       }
     }
@@ -216,7 +242,8 @@ class KeptPanels {
     begin_taking_out();
     for (int k = 0; k < 2; ++k) {
       for (int p = 0; p < count; ++p)
-        add_wide_sums(taken_out_[p], wide_kept(groups[k], p), panels_[p] + groups[0].at.scales, k);
+        add_wide_sums<compact>(taken_out_[p], wide_kept<compact>(groups[k], p),
+                               panels_[p] + groups[0].at.scales, k);
     }
   }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+
 #include "../panel.hpp"
+#include "avx2.hpp"
 
 /// \file
 /// What AVX2 notes of two-bit panels: the largest magnitude of a weight, |2c - zh|, in each set of groups. It
@@ -21,6 +24,23 @@ inline void note_weights(const MatrixView& m, uint32_t index, const uint8_t* pan
       most = largest > most ? largest : most;
     }
     notes[g / set_groups] = most;
+  }
+}
+
+/// The same of a compact panel, in which what the matrix does not have counts as small.
+inline void note_compact_weights(const MatrixView& m, const uint8_t* panel, uint8_t* notes) {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256i six = _mm256_set1_epi8(6);
+  for (uint32_t set = 0; set < set_count(m.groups); ++set) {
+    const auto zeros = load_as<__m256i>(panel + set * compact_set_bytes);
+    __m256i most = _mm256_setzero_si256();
+    for (const __m256i codes : {zeros & nibble, _mm256_srli_epi16(zeros, 4) & nibble}) {
+      most = _mm256_max_epi8(most, codes);
+      most = _mm256_max_epi8(most, _mm256_sub_epi8(six, codes));
+    }
+    uint8_t each[sizeof most];
+    store_as(each, most);
+    notes[set] = *std::max_element(each, each + sizeof each);
   }
 }
 

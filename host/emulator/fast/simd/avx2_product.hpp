@@ -1,5 +1,6 @@
 #pragma once
 
+#include "avx2_compact_token.hpp"
 #include "avx2_kept_token.hpp"
 
 /// \file
@@ -87,7 +88,14 @@ struct TokenProduct<Avx2> {
                        float* output) {
     if constexpr (format == accel::weight_format::w2s24) {
       distant_panels<4>(first, last, [&](auto count, const uint32_t* panels) {
-        KeptPanels<count>(m, panels, block).multiply(output);
+        if (m.compact)
+          KeptPanels<count, true>(m, panels, block).multiply(output);
+        else
+          KeptPanels<count, false>(m, panels, block).multiply(output);
+      });
+    } else if (format == accel::weight_format::w2 && m.compact) {
+      distant_panels<2>(first, last, [&](auto count, const uint32_t* panels) {
+        CompactPanels<count>(m, panels, block).multiply(output);
       });
     } else {
       distant_panels<2>(first, last, [&](auto count, const uint32_t* panels) {

@@ -5,7 +5,8 @@
 /// \file
 /// Sums over the groups of two-bit weights with AVX2. The high and the low byte of a group's scale multiply
 /// and widen its 16-bit sums in one instruction each, into two sums of 32 bits that are put together before
-/// they can overflow: products of 64 bits would take half as many instructions again.
+/// they can overflow: products of 64 bits would take half as many instructions again. Scales of compact
+/// panels have no low bytes.
 
 namespace accllm::emulator::fast {
 namespace {
@@ -30,20 +31,29 @@ inline __m256i add_scaled(__m256i sum, __m256i products, __m256i scales) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(products, scales));
 }
 
+/// Adds eight rows' products times their scales.
+template <bool compact>
+[[gnu::always_inline]] inline void add_scaled(ScaleBytes& sums, uint32_t half, __m256i products,
+                                              const ScaleBytes& scales) {
+  sums.high[half] = add_scaled(sums.high[half], products, scales.high[half]);
+  if (!compact) sums.low[half] = add_scaled(sums.low[half], products, scales.low[half]);
+}
+
 /// What was taken out of a panel's 32-bit sums, in doubles, which hold it exactly.
 struct TakenOut {
   __m256d rows[panel_rows / 4];
 };
 
 /// 256 * high + low of a half, four rows each.
+template <bool compact>
 struct JoinedSums {
   __m256d rows[2];
 
   JoinedSums(const ScaleBytes& sums, uint32_t half) {
     for (int i = 0; i < 2; ++i) {
       const __m256d high = _mm256_cvtepi32_pd(quarter(sums.high[half], i));
-      rows[i] = _mm256_add_pd(_mm256_mul_pd(high, _mm256_set1_pd(256.0)),
-                              _mm256_cvtepi32_pd(quarter(sums.low[half], i)));
+      rows[i] = _mm256_mul_pd(high, _mm256_set1_pd(256.0));
+      if (!compact) rows[i] = _mm256_add_pd(rows[i], _mm256_cvtepi32_pd(quarter(sums.low[half], i)));
     }
   }
 
@@ -54,15 +64,17 @@ struct JoinedSums {
 };
 
 /// Takes sums out, before they could overflow.
-inline void take_out(ScaleBytes& sums, TakenOut& out) {
+template <bool compact>
+void take_out(ScaleBytes& sums, TakenOut& out) {
   for (uint32_t h = 0; h < halves; ++h) {
-    const JoinedSums joined(sums, h);
+    const JoinedSums<compact> joined(sums, h);
     for (int i = 0; i < 2; ++i) out.rows[2 * h + i] = _mm256_add_pd(out.rows[2 * h + i], joined.rows[i]);
   }
   sums = {};
 }
 
-/// The end of a panel's rows, as finish_rows. The activations were made larger by Avx2::bias.
+/// The end of a panel's rows, as finish_rows. The activations were made larger by `bias`.
+template <bool compact, int bias>
 class PanelEnd {
  public:
   PanelEnd(const MatrixView& m, uint32_t row) : rows_(m.rows - row < panel_rows ? m.rows - row : panel_rows) {
@@ -72,8 +84,7 @@ class PanelEnd {
       const __m256i exponents = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(eight));
       powers_[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(exponents, exponent_bias), 23));
     }
-    for (uint32_t i = 0; i < panel_rows; ++i)
-      biases_[i] = static_cast<double>(Avx2::bias * m.weight_sums[row + i]);
+    for (uint32_t i = 0; i < panel_rows; ++i) biases_[i] = static_cast<double>(bias * m.weight_sums[row + i]);
   }
 
   /// `taken_out` may be null.
@@ -95,7 +106,7 @@ class PanelEnd {
  private:
   [[gnu::always_inline]] __m256 half(const ScaleBytes& sums, uint32_t h, const TakenOut* taken_out,
                                      __m256 scale) const {
-    const JoinedSums joined(sums, h);
+    const JoinedSums<compact> joined(sums, h);
     __m128 rounded[2];
     for (uint32_t i = 0; i < 2; ++i) {
       const uint32_t quarter = 2 * h + i;

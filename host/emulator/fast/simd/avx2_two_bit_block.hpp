@@ -21,7 +21,7 @@ struct alignas(line_bytes) TwoBitScratch {
 static_assert(sizeof(TwoBitScratch) <= product_scratch_bytes);
 
 /// A panel of a matrix times a block.
-template <bool dense>
+template <bool dense, bool compact>
 class TwoBitPanel {
  public:
   TwoBitPanel(const MatrixView& m, uint32_t index, const BlockView& block, TwoBitScratch& scratch)
@@ -38,7 +38,7 @@ class TwoBitPanel {
     for (uint32_t t = 0; t < block_.tokens; ++t) s_.sums[t] = {};
     for (uint32_t first = 0; first < m_.groups; first += run_groups) {
       const uint32_t last = m_.groups - first < run_groups ? m_.groups : first + run_groups;
-      unpack_run<dense>(panel_, notes_, first, last, s_.run);
+      unpack_run<dense, compact>(panel_, notes_, first, last, s_.run);
       weights_ += s_.run.most_weight * (last - first);
       if (weights_ > most_weights) flush();
       ahead_ = RunAhead(m_, panel_, last, tiles() * (last - first));
@@ -102,11 +102,7 @@ class TwoBitPanel {
         else
           kept_sums<tokens, count>(group, v, activations, sums);
         for (uint32_t h = 0; h < halves; ++h) {
-          for (int t = 0; t < tokens; ++t) {
-            ScaleBytes& sum = s_.sums[token + t];
-            sum.high[h] = add_scaled(sum.high[h], sums[h][t], scales.high[h]);
-            sum.low[h] = add_scaled(sum.low[h], sums[h][t], scales.low[h]);
-          }
+          for (int t = 0; t < tokens; ++t) add_scaled<compact>(s_.sums[token + t], h, sums[h][t], scales);
         }
       }
     }
@@ -116,12 +112,12 @@ class TwoBitPanel {
   void flush() {
     if (!flushed_) std::memset(s_.taken_out, 0, sizeof s_.taken_out);
     flushed_ = true;
-    for (uint32_t t = 0; t < block_.tokens; ++t) take_out(s_.sums[t], s_.taken_out[t]);
+    for (uint32_t t = 0; t < block_.tokens; ++t) take_out<compact>(s_.sums[t], s_.taken_out[t]);
     weights_ = s_.run.most_weight * run_groups;
   }
 
   void finish(const OutputView& output) const {
-    const PanelEnd end(m_, row_);
+    const PanelEnd<compact, Avx2::bias> end(m_, row_);
     for (uint32_t t = 0; t < block_.tokens; ++t) {
       const TakenOut* taken_out = flushed_ ? &s_.taken_out[t] : nullptr;
       end.finish(s_.sums[t], taken_out, block_.scales[t], output.data + t * output.stride + row_);
@@ -149,8 +145,13 @@ struct BlockProduct<Avx2> {
                        const OutputView& output, uint8_t* scratch) {
     if constexpr (two_bit(format)) {
       auto& own = *reinterpret_cast<TwoBitScratch*>(scratch);
-      for (uint32_t index = first; index < last; ++index)
-        TwoBitPanel<format == accel::weight_format::w2>(m, index, block, own).multiply(output);
+      constexpr bool dense = format == accel::weight_format::w2;
+      for (uint32_t index = first; index < last; ++index) {
+        if (m.compact)
+          TwoBitPanel<dense, true>(m, index, block, own).multiply(output);
+        else
+          TwoBitPanel<dense, false>(m, index, block, own).multiply(output);
+      }
     } else {
       panels_times_block<Avx2, format>(m, block, first, last, output, scratch);
     }

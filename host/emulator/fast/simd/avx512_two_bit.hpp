@@ -11,7 +11,6 @@
 namespace accllm::emulator::fast {
 namespace {
 
-constexpr size_t two_bit_group_bytes = size_t{chunks} * line_bytes;
 
 /// Where the scales of the pair of groups lie that `group` is in.
 constexpr size_t pair_scales_at(uint32_t group) {
@@ -44,6 +43,8 @@ inline void arrange_two_bit(const MatrixView& m, uint8_t* panel) {
 
 template <>
 struct Arrangement<Avx512> {
+  static constexpr bool compact = false;
+
   static void arrange(const MatrixView& m, uint32_t, uint8_t* panel, uint8_t*) {
     if (two_bit(m.format)) arrange_two_bit(m, panel);
   }

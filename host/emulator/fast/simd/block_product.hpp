@@ -163,9 +163,8 @@ class RunAhead {
   /// tile of tokens.
   RunAhead(const MatrixView& m, const uint8_t* panel, uint32_t last, uint32_t steps,
            uint32_t groups = run_groups) {
-    const size_t set = set_bytes(m.group_bytes);
-    next_ = panel + set_count(last) * set;
-    step_ = static_cast<uint32_t>(groups / set_groups * set) / steps + 1;
+    next_ = panel + set_count(last) * m.set_bytes;
+    step_ = static_cast<uint32_t>(groups / set_groups * m.set_bytes) / steps + 1;
     lines_ = (step_ + line_bytes - 1) / line_bytes;
   }
   void ask() {

@@ -37,13 +37,13 @@ void product(const MatrixView& m, const BlockView& block, uint32_t first, uint32
 template <class S>
 constexpr Kernels kernels_of(const char* name) {
   using A = Arrangement<S>;
-  return {name,        BlockProduct<S>::panels,
-          A::arrange,  A::packing,
-          A::pack,     product<S>,
-          embed<S>,    norm<S>,
-          quantize<S>, silu_mul<S>,
-          add<S>,      write_head<S>,
-          attend<S>};
+  return {name,          BlockProduct<S>::panels,
+          A::compact,    A::arrange,
+          A::packing,    A::pack,
+          product<S>,    embed<S>,
+          norm<S>,       quantize<S>,
+          silu_mul<S>,   add<S>,
+          write_head<S>, attend<S>};
 }
 
 }  // namespace

@@ -141,6 +141,8 @@ class Builder {
     const uint32_t spread = s_.benchmark      ? 3
                             : columns > 16000 ? pick(random_, {3, 3, 3, 9})
                                               : pick(random_, {3, 9, 17, 32});
+    // Scales that are multiples of 256, as quantizers choose them too, or but for the last ones, or any.
+    const uint32_t rounded = s_.benchmark ? m.beats : pick(random_, {m.beats, m.beats, m.beats - 1, 0});
     for (auto& channel : memory.weight) {
       channel.resize(weight_end_ + m.beats);
       for (uint32_t b = 0; b < m.beats; ++b) {
@@ -148,7 +150,7 @@ class Builder {
         const bool exponents = b % (tiles_per_exponent_beat * m.tile_beats + 1) == 0;
         for (uint32_t w = 0; w < beat_words; ++w)
           set_word(beat, w, exponents ? exponents_of_four() : s_.flat ? ~0u : random_.next());
-        if (!exponents && spread < 32) limit_zeros(m, b, spread, beat);
+        if (!exponents) limit_grids(m, b, spread, b < rounded, beat);
       }
     }
     if (operation == operation::matmul) {
@@ -167,15 +169,20 @@ class Builder {
     return s_.flat ? 0xeaeaeaeau : 0xe8eceaeeu - random_.below(3) * 0x01010101u;
   }
 
-  /// Zero codes of the matrix' beat number `index`, if it has any: `spread` neighbouring ones around 3, in a
-  /// flat model the least of them.
-  void limit_zeros(const MatrixShape& m, uint32_t index, uint32_t spread, Beat& beat) {
+  /// Grids of the matrix' beat number `index`, if it has any: `spread` neighbouring zero codes around 3, in a
+  /// flat model the least of them, or any if that is 32; and scales rounded to multiples of 256 or as they
+  /// are.
+  void limit_grids(const MatrixShape& m, uint32_t index, uint32_t spread, bool rounded, Beat& beat) {
+    const auto limit = [&](uint32_t scale, uint32_t zero, uint32_t zero_bits) {
+      if (spread < 32) put_zero(beat, zero, zero_bits, spread);
+      if (rounded) set_bits(beat, scale, 8, 0);
+    };
     const uint32_t in_tile = (index % (tiles_per_exponent_beat * m.tile_beats + 1) - 1) % m.tile_beats;
     if (m.sparse) {
-      for (uint32_t lane = 0; lane < tile_rows; ++lane) put_zero(beat, 128 * lane + 108, 4, spread);
+      for (uint32_t lane = 0; lane < tile_rows; ++lane) limit(128 * lane + 112, 128 * lane + 108, 4);
     } else if (in_tile % (groups_per_scale_beat * m.planes + 1) == 0) {
       for (uint32_t entry = 0; entry < groups_per_scale_beat * tile_rows; ++entry)
-        put_zero(beat, 384 + 5 * entry, 5, spread);
+        limit(16 * entry, 384 + 5 * entry, 5);
     }
   }
 

@@ -1,0 +1,128 @@
+#pragma once
+
+#include "avx2_compact.hpp"
+#include "avx2_scaled_sums.hpp"
+
+/// \file
+/// Compact panels of dense two-bit weights times one token with AVX2. A group's sum of 16 bits meets its
+/// scale in one product, and zero codes times scales meet the sums of two groups' activations in another.
+
+namespace accllm::emulator::fast {
+namespace {
+
+/// Groups whose sums add up in 32 bits, of any zero codes: |2c - zh| is at most 15, and 64 times that times
+/// 127 and a scale of 255 is below 2^25. (Parts of a sum may be larger, as they are modulo 2^32.)
+constexpr uint32_t compact_groups = 64;
+static_assert(uint64_t{compact_most_zero} * group_inputs * 127 * 255 * compact_groups < uint64_t{1} << 31);
+static_assert(compact_groups % set_groups == 0);
+
+/// The number, of which the compiler does not know that it is constant: a loop stays a loop. A set's groups
+/// one behind another would be some 1,300 instructions, more than the decoded ones that a core keeps where
+/// another thread has half of it, and a twentieth slower there.
+inline uint32_t in_a_loop(uint32_t count) {
+  asm("" : "+r"(count));
+  return count;
+}
+
+/// `count` panels times the token, far apart.
+template <int count>
+class CompactPanels {
+ public:
+  CompactPanels(const MatrixView& m, const uint32_t* indices, const BlockView& block)
+      : m_(m), indices_(indices), block_(block) {
+    for (int p = 0; p < count; ++p) {
+      at_[p] = m.panels + indices[p] * m.panel_bytes;
+      sums_[p] = {};
+    }
+  }
+
+  /// A function of its own, which has all registers.
+  [[gnu::noinline]] void multiply(float* output) {
+    for (uint32_t first = 0; first < m_.groups; first += set_groups) {
+      if (first % compact_groups == 0 && first > 0) take_all_out();
+      add_set(first);
+      for (int p = 0; p < count; ++p) at_[p] += compact_set_bytes;
+    }
+    for (int p = 0; p < count; ++p) {
+      const uint32_t row = indices_[p] * panel_rows;
+      const PanelEnd<true, 0> end(m_, row);
+      end.finish(sums_[p], taken_out_any_ ? &taken_out_[p] : nullptr, block_.scales[0], output + row);
+    }
+  }
+
+ private:
+  void take_all_out() {
+    if (!taken_out_any_) std::memset(taken_out_, 0, sizeof taken_out_);
+    taken_out_any_ = true;
+    for (int p = 0; p < count; ++p) take_out<true>(sums_[p], taken_out_[p]);
+  }
+
+  /// Asks for a line as far ahead as dense panels do.
+  [[gnu::always_inline]] void ask(int panel, size_t place) const {
+    constexpr size_t ahead = 2560;
+    _mm_prefetch(at_[panel] + place + ahead, _MM_HINT_NTA);
+  }
+
+  [[gnu::always_inline]] void add_set(uint32_t first) {
+    for (int p = 0; p < count; ++p) {
+      for (size_t place = 0; place < compact_codes_at; place += line_bytes) ask(p, place);
+    }
+    const uint32_t left = m_.groups - first;
+    const uint32_t pairs = left < set_groups ? (left + 1) / 2 : in_a_loop(set_groups / 2);
+    for (uint32_t pair = 0; pair < pairs; ++pair) add_pair(first, pair);
+  }
+
+  /// Adds pair number `pair` of the set of groups that begins with `first`.
+  [[gnu::always_inline]] void add_pair(uint32_t first, uint32_t pair) {
+    const uint32_t group = first + 2 * pair;
+    // A group that is missing has scales of 0.
+    const int32_t* activations = block_.sums + group;
+    const __m256i both = _mm256_set1_epi32((activations[0] & 0xffff) | (activations[1] * (1 << 16)));
+    const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(4 * pair));
+    __m256i scales[count][halves];
+    for (int p = 0; p < count; ++p) {
+      for (uint32_t h = 0; h < halves; ++h) {
+        scales[p][h] = pair_scales(at_[p] + compact_scales_at + (2 * pair + h) * sizeof(__m128i));
+        const __m256i codes = _mm256_cvtepu8_epi16(load_as<__m128i>(at_[p] + h * sizeof(__m128i)));
+        const __m256i zeros = _mm256_and_si256(_mm256_srl_epi16(codes, shift), _mm256_set1_epi16(15));
+        const __m256i scaled = _mm256_mullo_epi16(zeros, scales[p][h]);
+        sums_[p].high[h] = _mm256_sub_epi32(sums_[p].high[h], _mm256_madd_epi16(scaled, both));
+      }
+    }
+    const uint32_t groups = in_a_loop(2);
+    for (uint32_t k = 0; k < groups; ++k) add_group(group + k, 2 * pair + k, scales);
+  }
+
+  /// Adds a group, the one number `in_set` of its set.
+  [[gnu::always_inline]] void add_group(uint32_t group, uint32_t in_set, const __m256i (*scales)[halves]) {
+    const size_t codes = compact_codes_at + in_set * two_bit_group_bytes;
+    const int8_t* activations = block_.codes + size_t{group} * group_inputs;
+    Avx2Codes sums[count][halves];
+#pragma GCC unroll 4
+    for (uint32_t c = 0; c < chunks; ++c) {
+      for (int p = 0; p < count; ++p) ask(p, codes + c * line_bytes);
+      __m256i quads[4];
+      for (uint32_t q = 0; q < 4; ++q) quads[q] = broadcast_quad(activations + 4 * (4 * c + q));
+      for (int p = 0; p < count; ++p) {
+        for (uint32_t h = 0; h < halves; ++h)
+          sums[p][h].add(load_256(at_[p] + codes + c * line_bytes + h * sizeof(__m256i)), quads);
+      }
+    }
+    for (int p = 0; p < count; ++p) {
+      for (uint32_t h = 0; h < halves; ++h)
+        sums_[p].high[h] =
+            add_scaled(sums_[p].high[h], sums[p][h].narrow_sum(), group_scales(scales[p][h], in_set % 2));
+    }
+  }
+
+  const MatrixView& m_;
+  const uint32_t* indices_;
+  const BlockView& block_;
+  const uint8_t* at_[count];
+  ScaleBytes sums_[count];
+  TakenOut taken_out_[count];
+  bool taken_out_any_ = false;
+};
+
+}  // namespace
+}  // namespace accllm::emulator::fast
