@@ -57,15 +57,32 @@ class CompactPanels {
     for (int p = 0; p < count; ++p) take_out<true>(sums_[p], taken_out_[p]);
   }
 
+  /// Where a group's codes and activations lie.
+  struct GroupCodes {
+    const uint8_t* lines[count];
+    const int8_t* activations;
+
+    /// Goes on to the next group of the set. As pointers of their own: with one index for all, each operand
+    /// in memory takes two registers, which made the whole product a twentieth slower.
+    [[gnu::always_inline]] void next() {
+      for (const uint8_t*& line : lines) {
+        line += two_bit_group_bytes;
+        asm("" : "+r"(line));
+      }
+      activations += group_inputs;
+      asm("" : "+r"(activations));
+    }
+  };
+
   /// Asks for a line as far ahead as dense panels do.
-  [[gnu::always_inline]] void ask(int panel, size_t place) const {
+  [[gnu::always_inline]] static void ask(const uint8_t* line) {
     constexpr size_t ahead = 2560;
-    _mm_prefetch(at_[panel] + place + ahead, _MM_HINT_NTA);
+    _mm_prefetch(line + ahead, _MM_HINT_NTA);
   }
 
   [[gnu::always_inline]] void add_set(uint32_t first) {
     for (int p = 0; p < count; ++p) {
-      for (size_t place = 0; place < compact_codes_at; place += line_bytes) ask(p, place);
+      for (size_t place = 0; place < compact_codes_at; place += line_bytes) ask(at_[p] + place);
     }
     const uint32_t left = m_.groups - first;
     const uint32_t pairs = left < set_groups ? (left + 1) / 2 : in_a_loop(set_groups / 2);
@@ -89,29 +106,42 @@ class CompactPanels {
         sums_[p].high[h] = _mm256_sub_epi32(sums_[p].high[h], _mm256_madd_epi16(scaled, both));
       }
     }
+    GroupCodes codes;
+    for (int p = 0; p < count; ++p)
+      codes.lines[p] = at_[p] + compact_codes_at + 2 * pair * two_bit_group_bytes;
+    codes.activations = block_.codes + size_t{group} * group_inputs;
     const uint32_t groups = in_a_loop(2);
-    for (uint32_t k = 0; k < groups; ++k) add_group(group + k, 2 * pair + k, scales);
+    for (uint32_t k = 0; k < groups; ++k, codes.next()) add_group(codes, k, scales);
   }
 
-  /// Adds a group, the one number `in_set` of its set.
-  [[gnu::always_inline]] void add_group(uint32_t group, uint32_t in_set, const __m256i (*scales)[halves]) {
-    const size_t codes = compact_codes_at + in_set * two_bit_group_bytes;
-    const int8_t* activations = block_.codes + size_t{group} * group_inputs;
+  /// Adds the products of a field of the lines, or of fields 2 and 3. Field by field, lines loaded anew, few
+  /// registers are in use at a time.
+  template <int field, class Line, class... Quads>
+  [[gnu::always_inline]] static void add_fields(Avx2Codes (*sums)[halves], const Line& line, Quads... quads) {
+    for (int p = 0; p < count; ++p) {
+      for (uint32_t h = 0; h < halves; ++h) sums[p][h].template add_field<field>(line(p, h), quads...);
+    }
+  }
+
+  /// Adds a group, the one number `in_pair` of a pair with these scales.
+  [[gnu::always_inline]] void add_group(const GroupCodes& codes, uint32_t in_pair,
+                                        const __m256i (*scales)[halves]) {
     Avx2Codes sums[count][halves];
 #pragma GCC unroll 4
     for (uint32_t c = 0; c < chunks; ++c) {
-      for (int p = 0; p < count; ++p) ask(p, codes + c * line_bytes);
-      __m256i quads[4];
-      for (uint32_t q = 0; q < 4; ++q) quads[q] = broadcast_quad(activations + 4 * (4 * c + q));
-      for (int p = 0; p < count; ++p) {
-        for (uint32_t h = 0; h < halves; ++h)
-          sums[p][h].add(load_256(at_[p] + codes + c * line_bytes + h * sizeof(__m256i)), quads);
-      }
+      for (int p = 0; p < count; ++p) ask(codes.lines[p] + c * line_bytes);
+      const auto line = [&](int p, uint32_t h) {
+        return load_256(codes.lines[p] + c * line_bytes + h * sizeof(__m256i));
+      };
+      const auto quad = [&](uint32_t q) { return broadcast_load(codes.activations + 4 * (4 * c + q)); };
+      add_fields<0>(sums, line, quad(0));
+      add_fields<1>(sums, line, quad(1));
+      add_fields<2>(sums, line, quad(2), quad(3));
     }
     for (int p = 0; p < count; ++p) {
       for (uint32_t h = 0; h < halves; ++h)
         sums_[p].high[h] =
-            add_scaled(sums_[p].high[h], sums[p][h].narrow_sum(), group_scales(scales[p][h], in_set % 2));
+            add_scaled(sums_[p].high[h], sums[p][h].narrow_sum(), group_scales(scales[p][h], in_pair));
     }
   }
 

@@ -13,6 +13,13 @@ namespace {
 inline __m256i load_256(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 inline __m256i broadcast_quad(const void* four) { return _mm256_set1_epi32(load_as<int32_t>(four)); }
 
+/// The same as one instruction: GCC likes to load several quads into other registers first.
+inline __m256i broadcast_load(const int8_t* four) {
+  __m256i value;
+  asm("vpbroadcastd %1, %0" : "=x"(value) : "m"(*reinterpret_cast<const int8_t(*)[4]>(four)));
+  return value;
+}
+
 /// Neighbouring byte products, positive times signed, together in 16 bits.
 inline __m256i products(__m256i positive, __m256i other) {
   __m256i sums = _mm256_maddubs_epi16(positive, other);
@@ -126,13 +133,24 @@ struct Avx2Codes {
   __m256i fourfold = _mm256_setzero_si256();
 
   void add(__m256i word, const __m256i* quads) {
-    const __m256i low = _mm256_set1_epi8(3);
-    const __m256i high = _mm256_set1_epi8(12);
+    add_field<0>(word, quads[0]);
+    add_field<1>(word, quads[1]);
+    add_field<2>(word, quads[2], quads[3]);
+  }
+  /// Field 0 or field 1 of a word.
+  template <int field>
+  [[gnu::always_inline]] void add_field(__m256i word, __m256i quad) {
+    static_assert(field < 2);
+    __m256i& sum = field == 0 ? once : fourfold;
+    sum = add_products(sum, word & _mm256_set1_epi8(field == 0 ? 3 : 12), quad);
+  }
+  /// Fields 2 and 3.
+  template <int field>
+  [[gnu::always_inline]] void add_field(__m256i word, __m256i quad, __m256i next) {
+    static_assert(field == 2);
     const __m256i shifted = _mm256_srli_epi16(word, 4);
-    once = add_products(once, word & low, quads[0]);
-    fourfold = add_products(fourfold, word & high, quads[1]);
-    once = add_products(once, shifted & low, quads[2]);
-    fourfold = add_products(fourfold, shifted & high, quads[3]);
+    add_field<0>(shifted, quad);
+    add_field<1>(shifted, next);
   }
   /// Four times the sum of codes times activations.
   __m256i sum() const { return _mm256_add_epi32(widen_sums(once, 4), widen_sums(fourfold, 1)); }

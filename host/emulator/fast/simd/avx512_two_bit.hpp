@@ -11,7 +11,6 @@
 namespace accllm::emulator::fast {
 namespace {
 
-
 /// Where the scales of the pair of groups lie that `group` is in.
 constexpr size_t pair_scales_at(uint32_t group) {
   return place_of(two_bit_group_bytes, group / 2 * 2).scales;
