@@ -38,19 +38,21 @@ class CompactPanels {
 
   /// A function of its own, which has all registers.
   [[gnu::noinline]] void multiply(float* output) {
+    for (int p = 0; p < count; ++p) ask_for_end(m_, row(p), output);
     for (uint32_t first = 0; first < m_.groups; first += set_groups) {
       if (first % compact_groups == 0 && first > 0) take_all_out();
       add_set(first);
       for (int p = 0; p < count; ++p) at_[p] += compact_set_bytes;
     }
     for (int p = 0; p < count; ++p) {
-      const uint32_t row = indices_[p] * panel_rows;
-      const PanelEnd<true, 0> end(m_, row);
-      end.finish(sums_[p], taken_out_any_ ? &taken_out_[p] : nullptr, block_.scales[0], output + row);
+      const PanelEnd<true, 0> end(m_, row(p));
+      end.finish(sums_[p], taken_out_any_ ? &taken_out_[p] : nullptr, block_.scales[0], output + row(p));
     }
   }
 
  private:
+  uint32_t row(int panel) const { return indices_[panel] * panel_rows; }
+
   void take_all_out() {
     if (!taken_out_any_) std::memset(taken_out_, 0, sizeof taken_out_);
     taken_out_any_ = true;

@@ -162,11 +162,7 @@ class KeptPanels {
 
   /// A function of its own, which has all registers.
   [[gnu::noinline]] void multiply(float* output) {
-    for (int p = 0; p < count; ++p) {
-      // For the end.
-      __builtin_prefetch(m_.exponents + row(p));
-      __builtin_prefetch(output + row(p), 1);
-    }
+    for (int p = 0; p < count; ++p) ask_for_end(m_, row(p), output);
     for (uint32_t first = 0; first < m_.groups; first += set_groups) {
       if (first % narrow_groups == 0 && first > 0) {
         begin_taking_out();

@@ -73,6 +73,12 @@ void take_out(ScaleBytes& sums, TakenOut& out) {
   sums = {};
 }
 
+/// Asks for what the end of a panel's rows needs, when they begin.
+[[gnu::always_inline]] inline void ask_for_end(const MatrixView& m, uint32_t row, const float* out) {
+  __builtin_prefetch(m.exponents + row);
+  __builtin_prefetch(out + row, 1);
+}
+
 /// The end of a panel's rows, as finish_rows. The activations were made larger by `bias`.
 template <bool compact, int bias>
 class PanelEnd {

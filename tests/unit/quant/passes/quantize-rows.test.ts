@@ -47,6 +47,25 @@ function normal(count: number, seed = 1): Float32Array {
 }
 
 describe("RowQuantizer", () => {
+  it("chooses two-bit scales of eight bits, but for rows in which a group lies on a grid of its own", () => {
+    const columns = 192;
+    const values = normal(2 * columns);
+    // The second row's first group: whole multiples of a scale that needs eleven bits.
+    for (let i = 0; i < 64; i++) values[columns + i] = 1031 * 2 ** -17 * ((i % 4) - 1);
+    for (const format of ["w2", "w2s24"] as const) {
+      const { out } = quantize(format, values, 2);
+      const rests = Array.from(out.scales, (scale) => scale % 256);
+      expect(rests.slice(0, 3)).toEqual([0, 0, 0]);
+      expect(rests.slice(3).some((rest) => rest !== 0)).toBe(true);
+      const back = stored(out, columns);
+      if (format === "w2")
+        expect(back.subarray(columns, columns + 64)).toEqual(
+          Float64Array.from(values.subarray(columns, columns + 64)),
+        );
+    }
+    expect(quantize("w4", values, 2).out.scales.some((scale) => scale % 256 !== 0)).toBe(true);
+  });
+
   for (const format of formats) {
     for (const columns of [4, 64, 105, 172, 192]) {
       it(`counts the error of what it stores, and leaves padding at zero (${format}, ${columns} columns)`, () => {

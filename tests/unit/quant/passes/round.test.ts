@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { roundScales } from "../../../../quant/passes/round.ts";
+import { roundScales, scaleUnit } from "../../../../quant/passes/round.ts";
 
-function round(scales: number[]) {
+function round(scales: number[], unit = 1) {
   const integers = new Uint16Array(scales.length);
   const row = { exponent: 0, lostBits: false };
-  const fits = roundScales(Float64Array.from(scales), scales.length, integers, 0, row);
+  const fits = roundScales(Float64Array.from(scales), scales.length, integers, 0, unit, row);
   return { fits, integers, ...row };
 }
 
@@ -53,5 +53,31 @@ describe("roundScales", () => {
     expect(round([2 ** -50, 0])).toMatchObject({ exponent: -56, integers: Uint16Array.of(64, 0) });
     expect(round([2 ** 55]).fits).toBe(true);
     expect(round([2 ** 56]).fits).toBe(false);
+  });
+
+  it("leaves two-bit weights eight bits, the nearest ones, under the exponent that keeps them below 2^16", () => {
+    const unit = scaleUnit("w2");
+    expect(unit).toBe(256);
+    expect([scaleUnit("w2s24"), scaleUnit("w4"), scaleUnit("w8")]).toEqual([256, 1, 1]);
+    const positive = fc.double({ min: 2 ** -12, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(positive, { minLength: 1, maxLength: 20 }), (scales) => {
+        const { fits, integers, exponent } = round(scales, unit);
+        expect(fits).toBe(true);
+        expect(Math.max(...integers)).toBeGreaterThanOrEqual(2 ** 15);
+        for (const [g, m] of integers.entries()) {
+          expect(m % unit).toBe(0);
+          expect(Math.abs(m * 2 ** exponent - scales[g]!)).toBeLessThanOrEqual((unit / 2) * 2 ** exponent);
+        }
+      }),
+    );
+    expect(round([255.4, 1.6], unit)).toMatchObject({
+      integers: Uint16Array.of(255 * 256, 2 * 256),
+      exponent: -8,
+    });
+    expect(round([255.6, 1.6], unit)).toMatchObject({
+      integers: Uint16Array.of(128 * 256, 256),
+      exponent: -7,
+    });
   });
 });
