@@ -7,6 +7,7 @@ import { type Calibrated, type CalibratedOptions, fingerprint } from "./calibrat
 import { embeddingsOf } from "./embeddings.ts";
 import { emptyGrid, exactMatrix, maskOf } from "./exact-matrix.ts";
 import { gridKind } from "./grid.ts";
+import { scaleUnit } from "./round.ts";
 import { readStoredGrid, storedGrid } from "./stored-grid.ts";
 import { finishMatrix, type TrainedMatrix, withTrained } from "./trained-checkpoint.ts";
 import {
@@ -86,6 +87,8 @@ class Run {
   readonly #folder: WorkFolder | undefined;
   readonly #matrices = new Map<string, TrainedMatrix>();
   readonly #values = new Map<string, Float32Array>();
+  /** Matrices that stay as they are. */
+  readonly #exact = new Set<string>();
   readonly keyMeans: Float32Array[] = [];
   readonly checkpoint: Checkpoint;
   #done = 0;
@@ -232,7 +235,9 @@ class Run {
       if (storedGrid(this.#checkpoint.tensors.get(name)!, format) !== undefined) continue;
       const out = emptyGrid(rows, cols, format);
       model.getLinear(layer, matrix, out);
-      this.#matrices.set(name, finishMatrix(rows, cols, out, format));
+      const unit = this.#exact.has(name) ? 1 : scaleUnit(format);
+      const { maxCode } = gridKind(format);
+      this.#matrices.set(name, finishMatrix(rows, cols, out, { maxCode, scaleUnit: unit }));
     }
     for (const norm of ["inputNorm", "postNorm"] as const) {
       this.#values.set(layerTensorName(layer, norm), model.getLayerVector(layer, norm, hiddenSize));
@@ -261,7 +266,9 @@ class Run {
       model.setFormat(layer, matrix, gridKind(format), sparse, sparse ? maskOf(weights, rows, cols) : null);
       const grid = storedGrid(this.#checkpoint.tensors.get(name)!, format);
       const exact = grid ? await readStoredGrid(grid, rows, cols) : exactMatrix(weights, format, rows, cols);
-      if (exact !== undefined) model.setLinear(layer, matrix, exact, true);
+      if (exact === undefined) continue;
+      model.setLinear(layer, matrix, exact, true);
+      this.#exact.add(name);
     }
   }
 

@@ -1,10 +1,8 @@
 import { groupSize } from "../format/limits.ts";
-import type { WeightFormat } from "../format/weight-layout.ts";
 import type { Checkpoint, TensorInfo } from "../io/checkpoint.ts";
 import type { StoredGrid } from "../io/stored-tensor.ts";
 import type { GridMatrix } from "../native/native-model.ts";
-import { gridKind } from "./grid.ts";
-import { type RoundedRow, roundScales, scaleUnit } from "./round.ts";
+import { type RoundedRow, roundScales } from "./round.ts";
 
 /** A quantized matrix as it will be stored. */
 export interface TrainedMatrix {
@@ -18,14 +16,13 @@ export interface TrainedMatrix {
   readonly roundedRows: number;
 }
 
-/** Fixes a trained matrix: positions become codes, scales are rounded as images store them. */
+/** Fixes a trained matrix: positions become codes, scales are rounded as images store them, to multiples of the unit. */
 export function finishMatrix(
   rows: number,
   columns: number,
   { positions, scales, zeroHalves, keep }: GridMatrix,
-  format: WeightFormat,
+  { maxCode, scaleUnit }: { readonly maxCode: number; readonly scaleUnit: number },
 ): TrainedMatrix {
-  const { maxCode } = gridKind(format);
   const groups = Math.ceil(columns / groupSize);
   const doubled = maxCode <= 15 ? new Int8Array(rows * columns) : new Int16Array(rows * columns);
   const halfScales = new Float64Array(rows * groups);
@@ -34,7 +31,7 @@ export function finishMatrix(
   let roundedRows = 0;
   for (let r = 0; r < rows; r++) {
     const real = Float64Array.from(scales.subarray(r * groups, (r + 1) * groups));
-    if (!roundScales(real, groups, integers, 0, scaleUnit(format), rounded))
+    if (!roundScales(real, groups, integers, 0, scaleUnit, rounded))
       throw new RangeError("a trained scale is too large");
     if (rounded.lostBits) roundedRows++;
     for (let g = 0; g < groups; g++) halfScales[r * groups + g] = integers[g]! * 2 ** (rounded.exponent - 1);
