@@ -95,8 +95,8 @@ class CompactPanels {
   [[gnu::always_inline]] void add_pair(uint32_t first, uint32_t pair) {
     const uint32_t group = first + 2 * pair;
     // A group that is missing has scales of 0.
-    const int32_t* activations = block_.sums + group;
-    const __m256i both = _mm256_set1_epi32((activations[0] & 0xffff) | (activations[1] * (1 << 16)));
+    const __m256i two_sums = _mm256_set1_epi64x(load_as<int64_t>(block_.sums + group));
+    const __m256i both = _mm256_packs_epi32(two_sums, two_sums);
     const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(4 * pair));
     __m256i scales[count][halves];
     for (int p = 0; p < count; ++p) {
