@@ -32,7 +32,7 @@ class CompactPanels {
       : m_(m), indices_(indices), block_(block) {
     for (int p = 0; p < count; ++p) {
       at_[p] = m.panels + indices[p] * m.panel_bytes;
-      sums_[p] = {};
+      clear<true>(sums_[p]);
     }
   }
 

@@ -156,7 +156,7 @@ class KeptPanels {
     for (int p = 0; p < count; ++p) {
       panels_[p] = m.panels + indices[p] * m.panel_bytes;
       notes_[p] = panel_notes(m, indices[p]);
-      sums_[p] = {};
+      clear<compact>(sums_[p]);
     }
   }
 

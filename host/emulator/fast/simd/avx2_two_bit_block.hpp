@@ -35,7 +35,7 @@ class TwoBitPanel {
   void multiply(const OutputView& output) {
     __builtin_prefetch(m_.exponents + row_);
     prefetch_lines(reinterpret_cast<const uint8_t*>(m_.weight_sums + row_), panel_rows * sizeof(int64_t));
-    for (uint32_t t = 0; t < block_.tokens; ++t) s_.sums[t] = {};
+    for (uint32_t t = 0; t < block_.tokens; ++t) clear<compact>(s_.sums[t]);
     for (uint32_t first = 0; first < m_.groups; first += run_groups) {
       const uint32_t last = m_.groups - first < run_groups ? m_.groups : first + run_groups;
       unpack_run<dense, compact>(panel_, notes_, first, last, s_.run);
