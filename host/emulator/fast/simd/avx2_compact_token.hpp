@@ -82,38 +82,44 @@ class CompactPanels {
     _mm_prefetch(line + ahead, _MM_HINT_NTA);
   }
 
+  /// Adds the set of groups that begins with `first`. A group that is missing has scales of 0.
   [[gnu::always_inline]] void add_set(uint32_t first) {
+    const __m256i pairs[2] = {pair_sums(block_.sums + first), pair_sums(block_.sums + first + 2)};
+    GroupCodes codes;
     for (int p = 0; p < count; ++p) {
       for (size_t place = 0; place < compact_codes_at; place += line_bytes) ask(at_[p] + place);
+      for (uint32_t h = 0; h < halves; ++h)
+        sums_[p].high[h] = _mm256_sub_epi32(sums_[p].high[h], scaled_zeros(at_[p], h, pairs));
+      codes.lines[p] = at_[p] + compact_codes_at;
     }
+    codes.activations = block_.codes + size_t{first} * group_inputs;
     const uint32_t left = m_.groups - first;
-    const uint32_t pairs = left < set_groups ? (left + 1) / 2 : in_a_loop(set_groups / 2);
-    for (uint32_t pair = 0; pair < pairs; ++pair) add_pair(first, pair);
+    const uint32_t groups = left < set_groups ? left : in_a_loop(set_groups);
+    for (uint32_t g = 0; g < groups; ++g, codes.next()) add_group(codes, g);
   }
 
-  /// Adds pair number `pair` of the set of groups that begins with `first`.
-  [[gnu::always_inline]] void add_pair(uint32_t first, uint32_t pair) {
-    const uint32_t group = first + 2 * pair;
-    // A group that is missing has scales of 0.
-    const __m256i two_sums = _mm256_set1_epi64x(load_as<int64_t>(block_.sums + group));
-    const __m256i both = _mm256_packs_epi32(two_sums, two_sums);
-    const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(4 * pair));
-    __m256i scales[count][halves];
-    for (int p = 0; p < count; ++p) {
-      for (uint32_t h = 0; h < halves; ++h) {
-        scales[p][h] = pair_scales(at_[p] + compact_scales_at + (2 * pair + h) * sizeof(__m128i));
-        const __m256i codes = _mm256_cvtepu8_epi16(load_as<__m128i>(at_[p] + h * sizeof(__m128i)));
-        const __m256i zeros = _mm256_and_si256(_mm256_srl_epi16(codes, shift), _mm256_set1_epi16(15));
-        const __m256i scaled = _mm256_mullo_epi16(zeros, scales[p][h]);
-        sums_[p].high[h] = _mm256_sub_epi32(sums_[p].high[h], _mm256_madd_epi16(scaled, both));
-      }
+  /// The sums of two groups' activations in all lanes, 16 bits each.
+  static __m256i pair_sums(const int32_t* sums) {
+    const __m256i both = _mm256_set1_epi64x(load_as<int64_t>(sums));
+    return _mm256_packs_epi32(both, both);
+  }
+
+  /// Zero codes times scales times the sums of activations, of a set and eight rows.
+  [[gnu::always_inline]] static __m256i scaled_zeros(const uint8_t* set, uint32_t half,
+                                                     const __m256i* pairs) {
+    const __m256i codes = _mm256_cvtepu8_epi16(load_as<__m128i>(set + half * sizeof(__m128i)));
+    const __m256i zeros[2] = {_mm256_and_si256(codes, _mm256_set1_epi16(15)), _mm256_srli_epi16(codes, 4)};
+    __m256i sums[2];
+    for (uint32_t pair = 0; pair < 2; ++pair) {
+      const __m256i scales = pair_scales(set + scales_at(2 * pair, half));
+      sums[pair] = _mm256_madd_epi16(_mm256_mullo_epi16(zeros[pair], scales), pairs[pair]);
     }
-    GroupCodes codes;
-    for (int p = 0; p < count; ++p)
-      codes.lines[p] = at_[p] + compact_codes_at + 2 * pair * two_bit_group_bytes;
-    codes.activations = block_.codes + size_t{group} * group_inputs;
-    const uint32_t groups = in_a_loop(2);
-    for (uint32_t k = 0; k < groups; ++k, codes.next()) add_group(codes, k, scales);
+    return _mm256_add_epi32(sums[0], sums[1]);
+  }
+
+  /// Where a set has the scales of a half of the rows and the pair that group `in_set` is in.
+  static size_t scales_at(uint32_t in_set, uint32_t half) {
+    return compact_scales_at + (in_set / 2 * halves + half) * sizeof(__m128i);
   }
 
   /// Adds the products of a field of the lines, or of fields 2 and 3. Field by field, lines loaded anew, few
@@ -125,9 +131,8 @@ class CompactPanels {
     }
   }
 
-  /// Adds a group, the one number `in_pair` of a pair with these scales.
-  [[gnu::always_inline]] void add_group(const GroupCodes& codes, uint32_t in_pair,
-                                        const __m256i (*scales)[halves]) {
+  /// Adds a group, the one number `in_set` of its set.
+  [[gnu::always_inline]] void add_group(const GroupCodes& codes, uint32_t in_set) {
     Avx2Codes sums[count][halves];
 #pragma GCC unroll 4
     for (uint32_t c = 0; c < chunks; ++c) {
@@ -141,9 +146,10 @@ class CompactPanels {
       add_fields<2>(sums, line, quad(2), quad(3));
     }
     for (int p = 0; p < count; ++p) {
-      for (uint32_t h = 0; h < halves; ++h)
-        sums_[p].high[h] =
-            add_scaled(sums_[p].high[h], sums[p][h].narrow_sum(), group_scales(scales[p][h], in_pair));
+      for (uint32_t h = 0; h < halves; ++h) {
+        const __m256i scales = group_scales(pair_scales(at_[p] + scales_at(in_set, h)), in_set % 2);
+        sums_[p].high[h] = add_scaled(sums_[p].high[h], sums[p][h].narrow_sum(), scales);
+      }
     }
   }
 
