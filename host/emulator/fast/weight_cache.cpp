@@ -34,17 +34,28 @@ void PanelArena::give_back(size_t bytes) { chunks_.back().used -= in_lines(bytes
 void WeightCache::bind(const std::vector<PortMemory>& weights) {
   if (std::equal(weights.begin(), weights.end(), weights_.begin(), weights_.end(), same)) return;
   matrices_.clear();
+  places_.clear();
   arena_.clear();
   weights_ = weights;
 }
 
 MatrixView WeightCache::matrix(const accel::Ports& ports, const accel::MatrixShape& shape,
                                const Kernels& kernels, Pool& pool) {
-  std::unique_ptr<PanelMatrix>& found = matrices_[{shape.offset, shape.rows, shape.groups, shape.format}];
-  if (!found && kernels.compact && (shape.sparse || shape.planes == 1))
-    found = lay(ports, shape, kernels, true, pool);
-  if (!found) found = lay(ports, shape, kernels, false, pool);
-  return found->view();
+  const Key key{shape.offset, shape.rows, shape.groups, shape.format};
+  if (next_ >= matrices_.size() || matrices_[next_].key != key) {
+    const auto found = places_.find(key);
+    next_ = found == places_.end() ? matrices_.size() : found->second;
+    if (found == places_.end()) {
+      std::unique_ptr<PanelMatrix> matrix;
+      if (kernels.compact && (shape.sparse || shape.planes == 1))
+        matrix = lay(ports, shape, kernels, true, pool);
+      if (!matrix) matrix = lay(ports, shape, kernels, false, pool);
+      const MatrixView view = matrix->view();
+      matrices_.push_back({key, view, std::move(matrix)});
+      places_.emplace(key, next_);
+    }
+  }
+  return matrices_[next_++].view;
 }
 
 std::unique_ptr<PanelMatrix> WeightCache::lay(const accel::Ports& ports, const accel::MatrixShape& shape,

@@ -50,9 +50,21 @@ class WeightCache {
   std::unique_ptr<PanelMatrix> lay(const accel::Ports& ports, const accel::MatrixShape& shape,
                                    const Kernels& kernels, bool compact, Pool& pool);
 
+  /// A matrix with what is asked for at each use.
+  struct Laid {
+    Key key;
+    MatrixView view;
+    std::unique_ptr<PanelMatrix> matrix;
+  };
+
   std::vector<PortMemory> weights_;
   PanelArena arena_;
-  std::map<Key, std::unique_ptr<PanelMatrix>> matrices_;
+  /// In the order of their first use, and where each is.
+  std::vector<Laid> matrices_;
+  std::map<Key, size_t> places_;
+  /// The one behind that which was used last: nearly always the next, found without a search through memory
+  /// that a token's weights have driven out of the caches.
+  size_t next_ = 0;
 };
 
 }  // namespace accllm::emulator::fast
