@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "accllm/generated/format.hpp"
+
 /// \file
 /// How the fast engine keeps weights and activations. Plain data: these types cross into the files that are
 /// compiled for one instruction set each.
@@ -41,6 +43,11 @@ constexpr uint32_t chunks = group_inputs / chunk_inputs;
 /// activations leave no room in the first-level cache.
 constexpr uint32_t most_tokens = 48;
 constexpr uint32_t set_groups = 4;
+
+/// Whether a format's codes have two bits.
+constexpr bool two_bit(uint32_t format) {
+  return format == accel::weight_format::w2 || format == accel::weight_format::w2s24;
+}
 
 /// Where a group's parts start, in bytes from the start of its panel.
 struct GroupPlace {
@@ -113,6 +120,11 @@ struct MatrixView {
   /// [panels][sets of groups]: what a level that has its own order notes of a set.
   const uint8_t* notes;
 };
+
+/// Where a group's parts start in the panels of a matrix.
+inline GroupPlace place_of(const MatrixView& m, uint32_t group) {
+  return m.compact ? compact_place_of(group) : place_of(m.group_bytes, group);
+}
 
 /// Activations of a block of tokens, packed for one kind of matrix.
 struct BlockView {

@@ -217,9 +217,9 @@ PanelMatrix::PanelMatrix(const MatrixShape& shape, bool compact, uint8_t* place)
 
 bool PanelMatrix::put_grid(uint8_t* panel, uint32_t lane, uint32_t group, uint32_t zero,
                            uint32_t scale) const {
+  const GroupPlace at = place_of(view_, group);
   if (view_.compact) {
     if (scale % compact_scale_unit != 0 || zero > compact_most_zero) return false;
-    const GroupPlace at = compact_place_of(group);
     const size_t place = 2 * lane + group % 2;
     const uint32_t shift = group % set_groups / 2 * 4;
     uint8_t& zeros = panel[at.zeros + place];
@@ -227,7 +227,6 @@ bool PanelMatrix::put_grid(uint8_t* panel, uint32_t lane, uint32_t group, uint32
     panel[at.scales + place] = static_cast<uint8_t>(scale / compact_scale_unit);
     return true;
   }
-  const GroupPlace at = place_of(view_.group_bytes, group);
   const auto narrow = static_cast<uint16_t>(scale);
   panel[at.zeros + lane] = static_cast<uint8_t>(zero);
   std::memcpy(panel + at.scales + 2 * lane, &narrow, 2);
@@ -248,7 +247,7 @@ bool PanelMatrix::lay(const Ports& ports, const MatrixShape& m, uint32_t index, 
       const Unit unit = reader.unit(g);
       if (!put_grid(panel, lane, g, unit.zero, unit.scale)) return false;
       const auto zero_half = static_cast<int32_t>(unit.zero << format_zero_shift[m.format]);
-      uint8_t* codes = panel + (view_.compact ? compact_place_of(g) : place_of(view_.group_bytes, g)).codes;
+      uint8_t* codes = panel + place_of(view_, g).codes;
       const int64_t sum = m.sparse ? lay_sparse(unit.planes[0], codes, lane, zero_half)
                                    : lay_dense(unit, m.planes, codes, lane, zero_half);
       weight_sum += sum * unit.scale;

@@ -47,8 +47,7 @@ MatrixView WeightCache::matrix(const accel::Ports& ports, const accel::MatrixSha
     next_ = found == places_.end() ? matrices_.size() : found->second;
     if (found == places_.end()) {
       std::unique_ptr<PanelMatrix> matrix;
-      if (kernels.compact && (shape.sparse || shape.planes == 1))
-        matrix = lay(ports, shape, kernels, true, pool);
+      if (kernels.compact && two_bit(shape.format)) matrix = lay(ports, shape, kernels, true, pool);
       if (!matrix) matrix = lay(ports, shape, kernels, false, pool);
       const MatrixView view = matrix->view();
       matrices_.push_back({key, view, std::move(matrix)});

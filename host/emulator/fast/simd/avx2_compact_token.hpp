@@ -30,35 +30,21 @@ class CompactPanels {
  public:
   CompactPanels(const MatrixView& m, const uint32_t* indices, const BlockView& block)
       : m_(m), indices_(indices), block_(block) {
-    for (int p = 0; p < count; ++p) {
-      at_[p] = m.panels + indices[p] * m.panel_bytes;
-      clear<true>(sums_[p]);
-    }
+    for (int p = 0; p < count; ++p) at_[p] = m.panels + indices[p] * m.panel_bytes;
   }
 
   /// A function of its own, which has all registers.
   [[gnu::noinline]] void multiply(float* output) {
-    for (int p = 0; p < count; ++p) ask_for_end(m_, row(p), output);
+    for (int p = 0; p < count; ++p) ask_for_end(m_, indices_[p], output);
     for (uint32_t first = 0; first < m_.groups; first += set_groups) {
-      if (first % compact_groups == 0 && first > 0) take_all_out();
+      if (first % compact_groups == 0 && first > 0) sums_.take_all_out();
       add_set(first);
       for (int p = 0; p < count; ++p) at_[p] += compact_set_bytes;
     }
-    for (int p = 0; p < count; ++p) {
-      const PanelEnd<true, 0> end(m_, row(p));
-      end.finish(sums_[p], taken_out_any_ ? &taken_out_[p] : nullptr, block_.scales[0], output + row(p));
-    }
+    sums_.finish(m_, indices_, block_.scales[0], output);
   }
 
  private:
-  uint32_t row(int panel) const { return indices_[panel] * panel_rows; }
-
-  void take_all_out() {
-    if (!taken_out_any_) std::memset(taken_out_, 0, sizeof taken_out_);
-    taken_out_any_ = true;
-    for (int p = 0; p < count; ++p) take_out<true>(sums_[p], taken_out_[p]);
-  }
-
   /// Where a group's codes and activations lie.
   struct GroupCodes {
     const uint8_t* lines[count];
@@ -157,9 +143,7 @@ class CompactPanels {
   const uint32_t* indices_;
   const BlockView& block_;
   const uint8_t* at_[count];
-  ScaleBytes sums_[count];
-  TakenOut taken_out_[count];
-  bool taken_out_any_ = false;
+  PanelSums<count, true, 0> sums_;
 };
 
 }  // namespace

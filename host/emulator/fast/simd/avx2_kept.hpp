@@ -56,7 +56,7 @@ inline void arrange_grids(uint8_t* panel, const GroupPlace& at, uint32_t groups)
 inline void arrange_kept(const MatrixView& m, uint8_t* panel) {
   for (uint32_t first = 0; first < m.groups; first += set_groups) {
     const uint32_t groups = m.groups - first < set_groups ? m.groups - first : set_groups;
-    const GroupPlace at = m.compact ? compact_place_of(first) : place_of(two_bit_group_bytes, first);
+    const GroupPlace at = place_of(m, first);
     if (m.compact) {
       uint8_t* zeros = panel + at.zeros;
       store_as(zeros, _mm256_permute4x64_epi64(load_256(zeros), 0xd8));

@@ -156,36 +156,20 @@ class KeptPanels {
     for (int p = 0; p < count; ++p) {
       panels_[p] = m.panels + indices[p] * m.panel_bytes;
       notes_[p] = panel_notes(m, indices[p]);
-      clear<compact>(sums_[p]);
     }
   }
 
   /// A function of its own, which has all registers.
   [[gnu::noinline]] void multiply(float* output) {
-    for (int p = 0; p < count; ++p) ask_for_end(m_, row(p), output);
+    for (int p = 0; p < count; ++p) ask_for_end(m_, indices_[p], output);
     for (uint32_t first = 0; first < m_.groups; first += set_groups) {
-      if (first % narrow_groups == 0 && first > 0) {
-        begin_taking_out();
-        for (int p = 0; p < count; ++p) take_out<compact>(sums_[p], taken_out_[p]);
-      }
+      if (first % narrow_groups == 0 && first > 0) sums_.take_all_out();
       add_set(first);
     }
-    for (int p = 0; p < count; ++p) {
-      const PanelEnd<compact, Avx2::bias> end(m_, row(p));
-      const TakenOut* taken_out = taken_out_any_ ? &taken_out_[p] : nullptr;
-      end.finish(sums_[p], taken_out, block_.scales[0], output + row(p));
-    }
+    sums_.finish(m_, indices_, block_.scales[0], output);
   }
 
  private:
-  uint32_t row(int panel) const { return indices_[panel] * panel_rows; }
-
-  /// To be called before sums are taken out.
-  void begin_taking_out() {
-    if (!taken_out_any_) std::memset(taken_out_, 0, sizeof taken_out_);
-    taken_out_any_ = true;
-  }
-
   KeptGroup<count> group(uint32_t index) const {
     const auto* tables = reinterpret_cast<const uint8_t*>(block_.codes);
     return {panels_, index % set_groups, two_bit_place_of<compact>(index), tables + index * table_bytes};
@@ -235,10 +219,10 @@ class KeptPanels {
 
   /// The same pair with weights of any size.
   [[gnu::noinline]] void add_wide_pair(const KeptGroup<count>* groups) {
-    begin_taking_out();
+    sums_.begin_taking_out();
     for (int k = 0; k < 2; ++k) {
       for (int p = 0; p < count; ++p)
-        add_wide_sums<compact>(taken_out_[p], wide_kept<compact>(groups[k], p),
+        add_wide_sums<compact>(sums_.taken_out(p), wide_kept<compact>(groups[k], p),
                                panels_[p] + groups[0].at.scales, k);
     }
   }
@@ -248,9 +232,7 @@ class KeptPanels {
   const BlockView& block_;
   const uint8_t* panels_[count];
   const uint8_t* notes_[count];
-  ScaleBytes sums_[count];
-  TakenOut taken_out_[count];
-  bool taken_out_any_ = false;
+  PanelSums<count, compact, Avx2::bias> sums_;
 };
 
 }  // namespace

@@ -48,8 +48,7 @@ void add_group(const Avx2Group* groups, Avx2PanelSums* sums) {
 
 /// Bytes of codes of a group.
 constexpr size_t avx2_group_bytes(uint32_t format) {
-  constexpr size_t line = size_t{chunks} * line_bytes;
-  return format == accel::weight_format::w8 ? 4 * line : format == accel::weight_format::w4 ? 2 * line : line;
+  return two_bit_group_bytes * accel::format_planes[format];
 }
 
 /// Rows of `count` panels times the token.

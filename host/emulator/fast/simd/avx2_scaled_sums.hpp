@@ -86,9 +86,9 @@ void take_out(ScaleBytes& sums, TakenOut& out) {
 }
 
 /// Asks for what the end of a panel's rows needs, when they begin.
-[[gnu::always_inline]] inline void ask_for_end(const MatrixView& m, uint32_t row, const float* out) {
-  __builtin_prefetch(m.exponents + row);
-  __builtin_prefetch(out + row, 1);
+[[gnu::always_inline]] inline void ask_for_end(const MatrixView& m, uint32_t panel, const float* out) {
+  __builtin_prefetch(m.exponents + panel * panel_rows);
+  __builtin_prefetch(out + panel * panel_rows, 1);
 }
 
 /// The end of a panel's rows, as finish_rows. The activations were made larger by `bias`.
@@ -139,6 +139,44 @@ class PanelEnd {
   __m256 powers_[halves];
   double biases_[panel_rows];
   uint32_t rows_;
+};
+
+/// Sums of `count` panels' rows times one token, with what was taken out of them.
+template <int count, bool compact, int bias>
+class PanelSums {
+ public:
+  PanelSums() {
+    for (ScaleBytes& sums : sums_) clear<compact>(sums);
+  }
+
+  ScaleBytes& operator[](int panel) { return sums_[panel]; }
+  /// To be added to by who has begun to take sums out.
+  TakenOut& taken_out(int panel) { return taken_out_[panel]; }
+
+  void begin_taking_out() {
+    if (!taken_out_any_) std::memset(taken_out_, 0, sizeof taken_out_);
+    taken_out_any_ = true;
+  }
+  /// Takes all sums out, before they could overflow.
+  void take_all_out() {
+    begin_taking_out();
+    for (int p = 0; p < count; ++p) take_out<compact>(sums_[p], taken_out_[p]);
+  }
+
+  /// The ends of the rows of the panels.
+  [[gnu::always_inline]] void finish(const MatrixView& m, const uint32_t* panels, float token_scale,
+                                     float* output) const {
+    for (int p = 0; p < count; ++p) {
+      const uint32_t row = panels[p] * panel_rows;
+      const PanelEnd<compact, bias> end(m, row);
+      end.finish(sums_[p], taken_out_any_ ? &taken_out_[p] : nullptr, token_scale, output + row);
+    }
+  }
+
+ private:
+  ScaleBytes sums_[count];
+  TakenOut taken_out_[count];
+  bool taken_out_any_ = false;
 };
 
 }  // namespace

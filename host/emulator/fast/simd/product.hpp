@@ -12,11 +12,6 @@
 namespace accllm::emulator::fast {
 namespace {
 
-/// Whether a format's codes have two bits.
-constexpr bool two_bit(uint32_t format) {
-  return format == accel::weight_format::w2 || format == accel::weight_format::w2s24;
-}
-
 /// 2^(e-1) times the token's scale, times the sum: the end of `count` rows (docs/numerics.md, "matmul"). The
 /// activations were made larger by `bias`.
 template <int bias, uint32_t count>
